@@ -1,0 +1,203 @@
+//===- MoEAttrs.td - Attributes of the moe dialect -*- tablegen -*-
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The enum values equal those of MoE/Runtime/Abi.h; RoutingAttrs.cpp checks it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_DIALECT_MOE_IR_MOEATTRS
+#define MOE_DIALECT_MOE_IR_MOEATTRS
+
+include "MoE/Dialect/MoE/IR/MoEDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+
+class MoE_Enum<string name, string summary, list<I32EnumAttrCase> cases>
+    : I32EnumAttr<name, summary, cases> {
+  let cppNamespace = "::mlir::moe";
+  let genSpecializedAttr = 0;
+}
+
+class MoE_EnumAttr<EnumAttrInfo info, string mnemonic>
+    : EnumAttr<MoE_Dialect, info, mnemonic> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+class MoE_Attr<string name, string attrMnemonic> : AttrDef<MoE_Dialect, name> {
+  let mnemonic = attrMnemonic;
+}
+
+//===----------------------------------------------------------------------===//
+// Router
+//===----------------------------------------------------------------------===//
+
+def MoE_Score : MoE_Enum<"Score", "how a logit becomes a score", [
+  I32EnumAttrCase<"Softmax", 0, "softmax">,
+  I32EnumAttrCase<"Sigmoid", 1, "sigmoid">,
+  I32EnumAttrCase<"SqrtSoftplus", 2, "sqrt_softplus">,
+  I32EnumAttrCase<"Identity", 3, "identity">]>;
+def MoE_ScoreAttr : MoE_EnumAttr<MoE_Score, "score">;
+
+def MoE_ScoreDomain : MoE_Enum<"ScoreDomain",
+    "which logits take part in the score of a selected expert", [
+  I32EnumAttrCase<"All", 0, "all">,
+  I32EnumAttrCase<"Selected", 1, "selected">,
+  I32EnumAttrCase<"Threshold", 2, "threshold">]>;
+def MoE_ScoreDomainAttr : MoE_EnumAttr<MoE_ScoreDomain, "domain">;
+
+def MoE_Key : MoE_Enum<"Key", "what is compared to select experts", [
+  I32EnumAttrCase<"Score", 0, "score">,
+  I32EnumAttrCase<"Logit", 1, "logit">]>;
+def MoE_KeyAttr : MoE_EnumAttr<MoE_Key, "key">;
+
+def MoE_Selection : MoE_Enum<"Selection", "how experts are selected", [
+  I32EnumAttrCase<"TopK", 0, "topk">,
+  I32EnumAttrCase<"Sequential", 1, "sequential">,
+  I32EnumAttrCase<"Table", 2, "table">]>;
+def MoE_SelectionAttr : MoE_EnumAttr<MoE_Selection, "selection">;
+
+def MoE_GroupScore : MoE_Enum<"GroupScore", "how a group of experts is scored", [
+  I32EnumAttrCase<"Max", 0, "max">,
+  I32EnumAttrCase<"SumTop", 1, "sum_top">]>;
+
+def MoE_GroupFill : MoE_Enum<"GroupFill",
+    "the key of experts outside the kept groups", [
+  I32EnumAttrCase<"NegInf", 0, "neg_inf">,
+  I32EnumAttrCase<"Zero", 1, "zero">]>;
+
+def MoE_LogitNorm : MoE_Enum<"LogitNorm", "normalisation of the logits", [
+  I32EnumAttrCase<"None", 0, "none">,
+  I32EnumAttrCase<"ZScore", 1, "zscore">,
+  I32EnumAttrCase<"SoftCap", 2, "softcap">,
+  I32EnumAttrCase<"Scale", 3, "scale">]>;
+
+def MoE_EpsMode : MoE_Enum<"EpsMode", "how a norm is kept from zero", [
+  I32EnumAttrCase<"None", 0, "none">,
+  I32EnumAttrCase<"Add", 1, "add">,
+  I32EnumAttrCase<"Clamp", 2, "clamp">]>;
+
+def MoE_GroupLimitAttr : MoE_Attr<"GroupLimit", "group_limit"> {
+  let summary = "selection limited to the best groups of experts";
+  let description = [{
+    Experts form `groups` equal runs of consecutive indices. A group's score is
+    its largest key (`max`), or the sum of its `top` largest keys (`sum_top`).
+    The `keep` best groups stay (ties: the lower group); the keys of all other
+    experts become -inf or 0 (`fill`). DeepSeek-V2 and V3.
+  }];
+  let parameters = (ins "int64_t":$groups, "int64_t":$keep,
+    DefaultValuedParameter<"GroupScore", "GroupScore::Max">:$score,
+    DefaultValuedParameter<"int64_t", "1">:$top,
+    DefaultValuedParameter<"GroupFill", "GroupFill::NegInf">:$fill);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+def MoE_LogitNormAttr : MoE_Attr<"LogitNormalization", "logit_norm"> {
+  let summary = "normalisation of a token's logits before the score";
+  let description = [{
+    `zscore`: value * (z - mean) / std over the experts, biased std (Skywork).
+    `softcap`: value * tanh(z / value). `scale`: value * z.
+  }];
+  let parameters = (ins "LogitNorm":$kind, APFloatParameter<"">:$value);
+  let assemblyFormat = "`<` $kind `,` $value `>`";
+  let genVerifyDecl = 1;
+}
+
+def MoE_NormalizeAttr : MoE_Attr<"Normalize", "normalize"> {
+  let summary = "division of a token's weights by their p-norm";
+  let description = [{
+    Each weight is divided by n = (sum |w|^p)^(1/p), by n + eps (`add`), or by
+    max(n, eps) (`clamp`). p = 1 is the sum that most models use.
+  }];
+  let parameters = (ins
+    DefaultValuedParameter<"::llvm::APFloat", "::llvm::APFloat(1.0)">:$p,
+    DefaultValuedParameter<"EpsMode", "EpsMode::None">:$eps_mode,
+    DefaultValuedParameter<"::llvm::APFloat", "::llvm::APFloat(0.0)">:$eps);
+  let assemblyFormat = "(`<` struct(params)^ `>`)?";
+  let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Plan
+//===----------------------------------------------------------------------===//
+
+def MoE_Priority : MoE_Enum<"Priority", "who is served first", [
+  I32EnumAttrCase<"Positional", 0, "positional">,
+  I32EnumAttrCase<"Batch", 1, "batch">]>;
+def MoE_PriorityAttr : MoE_EnumAttr<MoE_Priority, "priority">;
+
+def MoE_Overflow : MoE_Enum<"Overflow", "what becomes of a dropped slot", [
+  I32EnumAttrCase<"None", 0, "none">,
+  I32EnumAttrCase<"Zero", 1, "zero">,
+  I32EnumAttrCase<"Residual", 2, "residual">]>;
+def MoE_OverflowAttr : MoE_EnumAttr<MoE_Overflow, "overflow">;
+
+def MoE_CapacityBasis : MoE_Enum<"CapacityBasis",
+    "what a capacity factor multiplies", [
+  I32EnumAttrCase<"Fixed", 0, "fixed">,
+  I32EnumAttrCase<"TokensPerExpert", 1, "tokens_per_expert">,
+  I32EnumAttrCase<"SlotsPerExpert", 2, "slots_per_expert">,
+  I32EnumAttrCase<"Tokens", 3, "tokens">]>;
+
+def MoE_Rounding : MoE_Enum<"Rounding", "how a capacity becomes whole", [
+  I32EnumAttrCase<"Ceil", 0, "ceil">,
+  I32EnumAttrCase<"Floor", 1, "floor">,
+  I32EnumAttrCase<"NearestEven", 2, "nearest_even">]>;
+
+def MoE_CapacityAttr : MoE_Attr<"Capacity", "capacity"> {
+  let summary = "rows an expert takes, as a rule on the number of tokens";
+  let description = [{
+    capacity = max(at_least, round_up(round(factor * basis), multiple_of)) with
+    basis 1 (`fixed`), T/E, k*T/E or T. T is the number of tokens of a segment
+    (of the batch when there are no segments).
+  }];
+  let parameters = (ins "CapacityBasis":$basis, APFloatParameter<"">:$factor,
+    DefaultValuedParameter<"Rounding", "Rounding::Ceil">:$rounding,
+    DefaultValuedParameter<"int64_t", "1">:$multiple_of,
+    DefaultValuedParameter<"int64_t", "0">:$at_least);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+def MoE_SourceAttr : MoE_Attr<"Source", "source"> {
+  let summary = "a window of one checkpoint tensor";
+  let description = [{
+    `tensor` names a tensor of the checkpoint; in the single source of a bank,
+    "{e}" stands for the expert index and each expert has a tensor of its own.
+
+    Without a window the whole tensor is meant. Otherwise `shape` is the shape
+    of the file tensor, the window starts at `offsets`, takes every
+    `strides`-th element (default 1), and `permutation` says which file
+    dimension each dimension of the weight is (default: the same order). In a
+    bank without "{e}", dimension 0 of the permuted window is the expert.
+
+    ```mlir
+    #moe.source<"h.3.mlp.experts.gate_up_proj", shape = [8, 512, 192],
+                offsets = [0, 256, 0]>
+    ```
+  }];
+  let parameters = (ins "::mlir::StringAttr":$tensor,
+    OptionalArrayRefParameter<"int64_t">:$shape,
+    OptionalArrayRefParameter<"int64_t">:$offsets,
+    OptionalArrayRefParameter<"int64_t">:$strides,
+    OptionalArrayRefParameter<"int64_t">:$permutation);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// True if the name holds "{e}": one file tensor per expert.
+    bool isPerExpert() const;
+    /// True if the source is the whole file tensor.
+    bool isWhole() const { return getShape().empty(); }
+  }];
+}
+
+#endif // MOE_DIALECT_MOE_IR_MOEATTRS

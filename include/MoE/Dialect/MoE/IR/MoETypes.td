@@ -1,0 +1,49 @@
+//===- MoETypes.td - Types of the moe dialect -*- tablegen -*-
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_DIALECT_MOE_IR_MOETYPES
+#define MOE_DIALECT_MOE_IR_MOETYPES
+
+include "MoE/Dialect/MoE/IR/MoEDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+
+def MoE_BankType : TypeDef<MoE_Dialect, "Bank"> {
+  let mnemonic = "bank";
+  let summary = "one equally shaped weight per expert";
+  let description = [{
+    `!moe.bank<8x256x192xbf16>` stands for 8 matrices of 256 x 192, one per
+    expert, wherever they lie in memory. It lowers to a table of 8 pointers.
+    A slice is dense row-major unless a `strided` layout (in elements) says
+    otherwise. Banks are read-only and have no tensor form: `moe.bank_slice`
+    reads one expert's weight.
+  }];
+  let parameters = (ins ArrayRefParameter<"int64_t">:$shape,
+                        "::mlir::Type":$elementType,
+                        "::mlir::StridedLayoutAttr":$layout);
+  let builders = [
+    TypeBuilderWithInferredContext<(ins "::llvm::ArrayRef<int64_t>":$shape,
+                                        "::mlir::Type":$elementType), [{
+      return $_get(elementType.getContext(), shape, elementType,
+                   ::mlir::StridedLayoutAttr());
+    }]>
+  ];
+  let skipDefaultBuilders = 0;
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    int64_t getNumExperts() const { return getShape().front(); }
+    /// Shape of one expert's weight.
+    ::llvm::ArrayRef<int64_t> getSliceShape() const {
+      return getShape().drop_front();
+    }
+    ::mlir::RankedTensorType getSliceType() const;
+    ::mlir::MemRefType getSliceMemRefType() const;
+  }];
+}
+
+#endif // MOE_DIALECT_MOE_IR_MOETYPES

@@ -1,0 +1,34 @@
+//===- Passes.h - Passes inside the moe dialect -*- C++ -*-
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_DIALECT_MOE_TRANSFORMS_PASSES_H
+#define MOE_DIALECT_MOE_TRANSFORMS_PASSES_H
+
+#include "MoE/Dialect/MoE/IR/MoE.h"
+#include "mlir/Pass/Pass.h"
+
+namespace mlir::moe {
+
+#define GEN_PASS_DECL
+#include "MoE/Dialect/MoE/Transforms/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "MoE/Dialect/MoE/Transforms/Passes.h.inc"
+
+/// True if `body` computes each row of its result from the same row of its
+/// first argument alone, so that its rows may be processed in any grouping. On
+/// failure `reason`, if given, says which operation mixes rows.
+bool isRowwise(Region &body, std::string *reason = nullptr);
+
+/// Lets one-shot bufferization turn moe ops on tensors into their form on
+/// memrefs.
+void registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry);
+
+} // namespace mlir::moe
+
+#endif // MOE_DIALECT_MOE_TRANSFORMS_PASSES_H

@@ -1,0 +1,73 @@
+//===- Passes.td - Passes inside the moe dialect -*- tablegen -*-
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_DIALECT_MOE_TRANSFORMS_PASSES
+#define MOE_DIALECT_MOE_TRANSFORMS_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def FuseExpertsPass : Pass<"moe-fuse-experts"> {
+  let summary = "turns equal bodies of experts into one body over banks";
+  let description = [{
+    A `moe.experts` with one region per expert becomes one with a single region
+    when the bodies differ only in values of equal type that they take from
+    outside: these become slices of a bank (`moe.make_bank`, nothing is copied).
+
+    *Expects* the graph level. *Leaves alone* experts whose bodies differ, with a
+    remark that says where. *Never fails.*
+  }];
+  let dependentDialects = ["::mlir::moe::MoEDialect"];
+  let statistics = [
+    Statistic<"numFused", "fused", "experts ops whose bodies became one">,
+    Statistic<"numMissed", "missed", "experts ops whose bodies differ">];
+}
+
+def PlanCapacityPass : Pass<"moe-plan-capacity"> {
+  let summary = "turns capacity rules into values and bounds all row buffers";
+  let description = [{
+    A `capacity_rule` of `moe.plan` becomes index arithmetic on the number of
+    tokens and the operand `capacity`; the operand `rows` becomes the proven
+    bound min(T * k, E * capacity * segments). A plan without a capacity is
+    dropless with the bound T * k.
+
+    *Expects* the graph level, *produces* the planned level: every plan has a
+    bound on its rows. *Never fails.*
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numDropless", "dropless", "plans that never drop">,
+    Statistic<"numBounded", "bounded", "plans with a capacity">];
+}
+
+def TileExpertsPass : Pass<"moe-tile-experts"> {
+  let summary = "turns experts into loops over groups and row tiles";
+  let description = [{
+    `moe.experts` and `moe.grouped_matmul` become loops over the groups and, for
+    bodies that treat each row by itself, over tiles of `row-tile` rows; the body
+    is cloned once, not per expert. Other bodies get the rows of their expert
+    whole, with a remark. The work follows the rows that exist: an expert
+    without rows costs the reading of two offsets.
+
+    *Expects* the planned level, *produces* the grouped level. *Never fails.*
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::moe::MoEDialect",
+                           "::mlir::scf::SCFDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let options = [
+    Option<"rowTile", "row-tile", "int64_t", /*default=*/"32",
+           "rows of a tile; 0 keeps the rows of an expert whole">];
+  let statistics = [
+    Statistic<"numTiled", "tiled", "experts tiled by rows">,
+    Statistic<"numWhole", "whole", "experts whose rows stay together">];
+}
+
+#endif // MOE_DIALECT_MOE_TRANSFORMS_PASSES

@@ -1,0 +1,38 @@
+//===- HuggingFace.h - Model directories become modules -*- C++ -*-
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_IMPORT_HUGGINGFACE_H
+#define MOE_IMPORT_HUGGINGFACE_H
+
+#include "MoE/Import/ModelConfig.h"
+#include "MoE/Import/WeightMap.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace mlir::moe::hf {
+
+/// What an imported module returns besides the logits and the caches.
+struct ImportOptions {
+  /// `router_logits.L` [batch * seq, E]: the linear output of the gate in each
+  /// Mixture-of-Experts layer L.
+  bool routerLogits = false;
+  /// `expert_counts.L` [E]: rows that each expert of layer L computed.
+  bool expertCounts = false;
+};
+
+/// Builds the graph of a model: `forward(input_ids, past, caches...) ->
+/// (logits, caches...)`, one private function per distinct layer structure, and
+/// a `moe.weight` for each weight. The result is verified.
+OwningOpRef<ModuleOp> buildModelGraph(MLIRContext *context,
+                                      const ModelConfig &config,
+                                      const WeightMap &weights,
+                                      const ImportOptions &options);
+
+} // namespace mlir::moe::hf
+
+#endif // MOE_IMPORT_HUGGINGFACE_H

@@ -1,0 +1,136 @@
+//===- WeightMap.h - The weights of a model and their sources ---*- C++ -*-===//
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// From a ModelConfig to the list of all weights that the model needs: for each
+// its name in the IR, type, shape, and where its elements lie in a checkpoint.
+// Checkpoints of one model come in several layouts (one tensor per expert, or
+// all experts fused in one tensor); a source says which window of which file
+// tensor is meant, so nothing is ever copied to make layouts equal.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_IMPORT_WEIGHTMAP_H
+#define MOE_IMPORT_WEIGHTMAP_H
+
+#include "MoE/Import/ModelConfig.h"
+
+#include <map>
+
+struct moe_checkpoint;
+
+namespace mlir::moe::hf {
+
+/// Tensors that a checkpoint may need. A hostile configuration could otherwise
+/// ask for billions of names.
+inline constexpr int64_t kMaxFileTensors = int64_t(1) << 20;
+
+/// What a weight is for. Matrices have the layout [out, in].
+enum class Role {
+  Embedding,    ///< "embed" [V, H]
+  FinalNorm,    ///< "norm" [H]
+  OutputMatrix, ///< "lm_head" [V, H]; absent when tied to the embedding
+  // In each layer; names have the prefix "layers.N.".
+  AttentionNorm,    ///< "attn_norm" [H]
+  Query,            ///< "q" [heads * headDim, H]
+  QueryBias,        ///< "q_bias" [heads * headDim]
+  Key,              ///< "k" [kvHeads * headDim, H]
+  KeyBias,          ///< "k_bias" [kvHeads * headDim]
+  Value,            ///< "v" [kvHeads * headDim, H]
+  ValueBias,        ///< "v_bias" [kvHeads * headDim]
+  QueryNorm,        ///< "q_norm" [headDim] or [heads * headDim], see QkNorm
+  KeyNorm,          ///< "k_norm" [headDim] or [kvHeads * headDim]
+  AttentionOut,     ///< "o" [H, heads * headDim]
+  AttentionOutBias, ///< "o_bias" [H]
+  FeedForwardNorm,  ///< "ffn_norm" [H]
+  // In dense layers.
+  DenseGate, ///< "gate" [width, H]
+  DenseUp,   ///< "up" [width, H]
+  DenseDown, ///< "down" [H, width]
+  // In Mixture-of-Experts layers.
+  Router,      ///< "router" [E, H]
+  ExpertGate,  ///< "experts.gate", bank [E, F, H]
+  ExpertUp,    ///< "experts.up", bank [E, F, H]
+  ExpertDown,  ///< "experts.down", bank [E, H, F]
+  SharedGate,  ///< "shared.gate" [width, H]
+  SharedUp,    ///< "shared.up" [width, H]
+  SharedDown,  ///< "shared.down" [H, width]
+  SharedScale, ///< "shared.scale" [1, H]: its sigmoid scales the shared expert
+};
+
+/// A plain tensor, or a bank: one equally shaped matrix per expert.
+enum class WeightKind { Plain, Bank };
+
+/// A window of one file tensor, or of E equally shaped ones.
+struct WeightSource {
+  /// Name of the file tensor. With `perExpert` it contains "{e}", which stands
+  /// for the decimal index of the expert.
+  std::string tensor;
+  bool perExpert = false;
+  /// Exact shape of the file tensor.
+  std::vector<int64_t> fileShape;
+  /// First index of the window in each dimension of fileShape. Its extents are
+  /// the shape of the weight (of one expert's matrix with `perExpert`).
+  std::vector<int64_t> offsets;
+};
+
+struct Weight {
+  std::string name; ///< in the IR, e.g. "layers.3.experts.up"
+  Role role = Role::Embedding;
+  WeightKind kind = WeightKind::Plain;
+  std::optional<int64_t> layer; ///< absent: not in a layer
+  DType dtype = DType::F32;
+  std::vector<int64_t> shape; ///< of a bank: experts first
+  std::vector<WeightSource> sources;
+
+  int64_t numExperts() const {
+    return kind == WeightKind::Bank ? shape.front() : 0;
+  }
+};
+
+struct WeightMap {
+  std::string layout; ///< name of the checkpoint layout, e.g. "published"
+  /// Embedding, layers in order, final norm, output matrix.
+  std::vector<Weight> weights;
+
+  /// The weight of that name, or null.
+  const Weight *find(std::string_view name) const;
+};
+
+/// A tensor that a checkpoint holds.
+struct FileTensor {
+  std::string dtype; ///< as written in the file, e.g. "BF16"
+  std::vector<int64_t> shape;
+};
+
+/// The tensors of a checkpoint by name.
+using TensorListing = std::map<std::string, FileTensor, std::less<>>;
+
+/// Names, types and shapes of an open checkpoint.
+TensorListing listTensors(const moe_checkpoint *checkpoint);
+
+/// The weights of `config` in the published layout of its family, all of
+/// config.dtype.
+ImportResult<WeightMap> buildWeightMap(const ModelConfig &config);
+
+/// The weights of `config` as they lie in a checkpoint: the layout is the one
+/// found there, every needed tensor must be there with exactly the expected
+/// shape and a supported type, and no other tensor may be (except those that
+/// the family says are redundant). The type of a weight is the one in the file;
+/// it must be the same for all weights of one role.
+ImportResult<WeightMap> buildWeightMap(const ModelConfig &config,
+                                       const TensorListing &checkpoint);
+
+/// The number of elements of a weight.
+int64_t numElements(const Weight &weight);
+
+/// `source.tensor` of one expert: "{e}" replaced by its index.
+std::string expertTensorName(const WeightSource &source, int64_t expert);
+
+} // namespace mlir::moe::hf
+
+#endif // MOE_IMPORT_WEIGHTMAP_H

@@ -1,0 +1,45 @@
+//===- Object.h - From the LLVM dialect to object bytes -*- C++ -*-
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The one path to machine code: a module becomes position-independent object
+// bytes in memory, which a JIT loads or a file keeps.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_TARGET_OBJECT_H
+#define MOE_TARGET_OBJECT_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Support/LLVM.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include <memory>
+#include <string>
+
+namespace mlir::moe {
+
+/// A processor to compile for.
+struct CPUTarget {
+  std::string triple;
+  std::string cpu;      ///< as LLVM names it, e.g. "znver4"
+  std::string features; ///< all that the processor must have: "+avx2,+fma"
+
+  /// The machine this runs on.
+  static CPUTarget host();
+  /// The processor `cpu` of the host's architecture; an empty optional (and the
+  /// reason in `error`) if LLVM does not know it.
+  static std::optional<CPUTarget> get(llvm::StringRef cpu, std::string &error);
+};
+
+/// Compiles a module in the LLVM dialect. On failure an error is emitted at the
+/// module and null is returned.
+std::unique_ptr<llvm::MemoryBuffer> emitObject(ModuleOp module,
+                                               const CPUTarget &target);
+
+} // namespace mlir::moe
+
+#endif // MOE_TARGET_OBJECT_H

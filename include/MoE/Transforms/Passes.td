@@ -1,0 +1,114 @@
+//===- Passes.td - Passes between dialects -*- tablegen -*-
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_TRANSFORMS_PASSES
+#define MOE_TRANSFORMS_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def BufferizeEntriesPass : Pass<"moe-bufferize-entries", "::mlir::ModuleOp"> {
+  let summary = "gives entry functions buffers for arguments and results";
+  let description = [{
+    Every public function that has tensors in its signature takes memrefs
+    instead. A result that is tied to an argument (`moe.tied`) is written to that
+    argument's buffer, every other result to a new argument at the end. The
+    function has no results afterwards; what it was is kept in the attribute
+    `moe.entry` for the ABI.
+
+    *Expects* tensors at the boundary. *Fails when* a public function has a
+    result that is not a tensor, or a type without a place in the ABI.
+  }];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
+                           "::mlir::memref::MemRefDialect"];
+}
+
+def ConvertMoEToLoopsPass : Pass<"convert-moe-to-loops"> {
+  let summary = "lowers routing ops on memrefs to loops";
+  let description = [{
+    *Expects* the ops in their form on memrefs, *produces* `scf`, `memref` and
+    arithmetic. *Fails when* an op is still on tensors.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
+def ScheduleContractionsPass : Pass<"moe-schedule-contractions"> {
+  let summary = "orders the loops of contractions for the CPU";
+  let description = [{
+    Contractions on memrefs become `linalg.generic` whose innermost loop runs
+    along contiguous memory of both operands, with the rows inside the columns
+    so that a row of weights is read once per tile. Their sums may be
+    reassociated (`fastmath<reassoc,contract>`): the specification leaves the order of
+    summation open, and this lets LLVM vectorize it.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect"];
+  let statistics = [
+    Statistic<"numScheduled", "scheduled", "contractions scheduled">];
+}
+
+def LowerMemRefsPass : Pass<"moe-lower-memrefs"> {
+  let summary = "lowers strided copies and reshapes into dynamic sizes";
+  let description = [{
+    A `memref.copy` becomes a `linalg.generic`: upstream's lowering of strided
+    copies calls a support library. A `memref.expand_shape` of one dimension into
+    more than one dynamic size, such as tokens into batch and sequence, becomes a
+    `memref.reinterpret_cast` with the strides of the dense result: upstream's
+    expansion of strided metadata handles one dynamic size only.
+
+    *Leaves alone* all other reshapes. *Fails when* the source of such a reshape
+    is not dense.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::memref::MemRefDialect"];
+}
+
+def PlanMemoryPass : Pass<"moe-plan-memory", "::mlir::ModuleOp"> {
+  let summary = "places all allocations in one workspace per call";
+  let description = [{
+    Every `memref.alloc` becomes a view into a workspace that the caller
+    provides; how many bytes it needs is a function of the argument sizes,
+    `@NAME.workspace`. So an entry reserves its memory once, before it computes,
+    and nothing fails afterwards. An allocation in a loop has one place that all
+    iterations use.
+
+    *Expects* functions without results of type memref, after bufferization, and
+    no recursion. *Fails when* the size of an allocation is not bounded by
+    values known at the function's entry.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::func::FuncDialect",
+                           "::mlir::memref::MemRefDialect"];
+  let statistics = [
+    Statistic<"numPlaced", "placed", "allocations placed in the workspace">];
+}
+
+def ConvertMoEToLLVMPass : Pass<"convert-moe-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "lowers weights and entries to the ABI";
+  let description = [{
+    Banks become tables of pointers, weights are read from the table that the
+    runtime fills, and every entry gets a C function and a description in the
+    module table (MoE/Runtime/Abi.h).
+
+    *Expects* functions on memrefs after memory planning.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect",
+                           "::mlir::arith::ArithDialect",
+                           "::mlir::func::FuncDialect",
+                           "::mlir::memref::MemRefDialect"];
+  let options = [
+    Option<"targetCPU", "target-cpu", "std::string", /*default=*/"",
+           "processor that the module is stamped for">,
+    Option<"targetFeatures", "target-features", "std::string", /*default=*/"",
+           "features that the processor must have">];
+}
+
+#endif // MOE_TRANSFORMS_PASSES

@@ -1,0 +1,53 @@
+//===- Pipelines.h - The compilation pipeline -*- C++ -*-
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_TRANSFORMS_PIPELINES_H
+#define MOE_TRANSFORMS_PIPELINES_H
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+#include <string>
+
+namespace mlir::moe {
+
+/// The levels of IR, in order. Each can be printed, stopped at and run.
+enum class Stage { Graph, Planned, Grouped, Bufferized, LLVM };
+
+/// Options of --moe-compile.
+struct CompileOptions : public PassPipelineOptions<CompileOptions> {
+  Option<Stage> stopAfter{
+      *this, "stop-after", llvm::cl::desc("the level to stop at"),
+      llvm::cl::init(Stage::LLVM),
+      llvm::cl::values(
+          clEnumValN(Stage::Graph, "graph", "as imported, simplified"),
+          clEnumValN(Stage::Planned, "planned", "capacities decided"),
+          clEnumValN(Stage::Grouped, "grouped", "experts tiled by rows"),
+          clEnumValN(Stage::Bufferized, "bufferized", "on memrefs"),
+          clEnumValN(Stage::LLVM, "llvm", "the LLVM dialect"))};
+  Option<int64_t> rowTile{*this, "row-tile",
+                          llvm::cl::desc("rows of a tile of an expert"),
+                          llvm::cl::init(32)};
+  Option<std::string> targetCPU{
+      *this, "target-cpu",
+      llvm::cl::desc("processor to compile for; empty: none is stamped"),
+      llvm::cl::init("")};
+  Option<std::string> targetFeatures{
+      *this, "target-features",
+      llvm::cl::desc("features the processor must have"), llvm::cl::init("")};
+};
+
+/// Appends the passes from the graph level to `options.stopAfter`. Each pass
+/// leaves IR alone that is past its level, so a module of any level will do.
+void buildCompilePipeline(OpPassManager &pm, const CompileOptions &options);
+
+/// Registers --moe-compile.
+void registerPipelines();
+
+} // namespace mlir::moe
+
+#endif // MOE_TRANSFORMS_PIPELINES_H

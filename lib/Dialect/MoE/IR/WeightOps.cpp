@@ -1,0 +1,280 @@
+//===- WeightOps.cpp - Declaring and reading weights
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "MoE/Dialect/MoE/IR/MoE.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace mlir::moe;
+
+//===----------------------------------------------------------------------===//
+// Sources
+//===----------------------------------------------------------------------===//
+
+FailureOr<ResolvedSource>
+moe::resolveSource(SourceAttr source, Type type, unsigned numSources,
+                   function_ref<InFlightDiagnostic()> emitError) {
+  auto bank = dyn_cast<BankType>(type);
+  // In a bank that lies in one file tensor, the experts are a dimension of it.
+  bool hasExpertDim = bank && numSources == 1 && !source.isPerExpert();
+  ArrayRef<int64_t> extents = bank ? (hasExpertDim ? bank.getShape()
+                                                   : bank.getSliceShape())
+                                   : cast<ShapedType>(type).getShape();
+  size_t rank = extents.size();
+
+  ResolvedSource resolved;
+  resolved.fileShape = llvm::to_vector(source.isWhole() ? extents
+                                                        : source.getShape());
+  if (resolved.fileShape.size() != rank)
+    return emitError() << "expected a source with " << rank
+                       << " dimensions for a weight of type " << type
+                       << ", but got " << resolved.fileShape.size()
+                       << " [moe-weight-c1]";
+
+  SmallVector<int64_t> fileStrides(rank, 1);
+  for (size_t i = rank; i-- > 1;)
+    fileStrides[i - 1] = fileStrides[i] * resolved.fileShape[i];
+
+  resolved.offset = 0;
+  SmallVector<int64_t> strides(rank);
+  for (size_t i = 0; i < rank; ++i) {
+    auto valueOr = [](ArrayRef<int64_t> list, size_t index, int64_t otherwise) {
+      return list.empty() ? otherwise : list[index];
+    };
+    int64_t dim = valueOr(source.getPermutation(), i, i);
+    int64_t offset = valueOr(source.getOffsets(), dim, 0);
+    int64_t stride = valueOr(source.getStrides(), dim, 1);
+    int64_t last;
+    if (llvm::MulOverflow(extents[i] - 1, stride, last) ||
+        llvm::AddOverflow(last, offset, last) ||
+        last >= resolved.fileShape[dim])
+      return emitError() << "expected the window of source "
+                         << source.getTensor() << " to lie inside dimension "
+                         << dim << " of size " << resolved.fileShape[dim]
+                         << ", but it takes " << extents[i]
+                         << " elements from " << offset << " in steps of "
+                         << stride << " [moe-weight-c2]";
+    strides[i] = stride * fileStrides[dim];
+    resolved.offset += offset * fileStrides[dim];
+  }
+  resolved.expertStride = hasExpertDim ? strides.front() : 0;
+
+  ArrayRef<int64_t> sliceStrides(strides);
+  ArrayRef<int64_t> sliceExtents(extents);
+  if (hasExpertDim) {
+    sliceStrides = sliceStrides.drop_front();
+    sliceExtents = sliceExtents.drop_front();
+  }
+  for (auto [found, expected, extent] : llvm::zip_equal(
+           sliceStrides, getWeightStrides(type), sliceExtents))
+    if (extent != 1 && found != expected) {
+      InFlightDiagnostic diagnostic = emitError();
+      diagnostic << "expected the elements of source " << source.getTensor()
+                 << " to have the strides of type " << type << ", but got [";
+      llvm::interleaveComma(sliceStrides, diagnostic);
+      return diagnostic << "]; state them as a strided layout of the bank "
+                           "[moe-weight-c3]";
+    }
+  return resolved;
+}
+
+//===----------------------------------------------------------------------===//
+// WeightOp
+//===----------------------------------------------------------------------===//
+
+/// [private] @name : type from ["tensor" | #moe.source<...>, ...]
+ParseResult WeightOp::parse(OpAsmParser &parser, OperationState &result) {
+  (void)mlir::impl::parseOptionalVisibilityKeyword(parser, result.attributes);
+  StringAttr name;
+  Type type;
+  if (parser.parseSymbolName(name, getSymNameAttrName(result.name),
+                             result.attributes) ||
+      parser.parseColonType(type) || parser.parseKeyword("from"))
+    return failure();
+  result.addAttribute(getTypeAttrName(result.name), TypeAttr::get(type));
+
+  SmallVector<Attribute> sources;
+  auto parseSource = [&]() -> ParseResult {
+    std::string tensor;
+    if (succeeded(parser.parseOptionalString(&tensor))) {
+      auto source = parser.getChecked<SourceAttr>(
+          parser.getContext(), parser.getBuilder().getStringAttr(tensor),
+          ArrayRef<int64_t>(), ArrayRef<int64_t>(), ArrayRef<int64_t>(),
+          ArrayRef<int64_t>());
+      sources.push_back(source);
+      return success(source != nullptr);
+    }
+    SourceAttr source;
+    if (parser.parseAttribute(source))
+      return failure();
+    sources.push_back(source);
+    return success();
+  };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseSource))
+    return failure();
+  result.addAttribute(getSourcesAttrName(result.name),
+                      parser.getBuilder().getArrayAttr(sources));
+  return parser.parseOptionalAttrDict(result.attributes);
+}
+
+void WeightOp::print(OpAsmPrinter &printer) {
+  if (auto visibility = getSymVisibility())
+    printer << ' ' << *visibility;
+  printer << ' ';
+  printer.printSymbolName(getSymName());
+  printer << " : " << getType() << " from [";
+  llvm::interleaveComma(getSources(), printer, [&](Attribute attribute) {
+    auto source = cast<SourceAttr>(attribute);
+    if (source.isWhole())
+      printer << source.getTensor();
+    else
+      printer << attribute;
+  });
+  printer << ']';
+  printer.printOptionalAttrDict((*this)->getAttrs(),
+                                {getSymNameAttrName(), getTypeAttrName(),
+                                 getSourcesAttrName(),
+                                 getSymVisibilityAttrName()});
+}
+
+/// True if the number of elements of `tensor` is positive and below 2^63.
+static bool hasCountableElements(RankedTensorType tensor) {
+  int64_t elements = 1;
+  return llvm::all_of(tensor.getShape(), [&](int64_t size) {
+    return size > 0 && !llvm::MulOverflow(elements, size, elements);
+  });
+}
+
+static bool isWeightElement(Type type) {
+  return type.isF32() || type.isBF16() || type.isF16() ||
+         type.isSignlessInteger(32) || type.isSignlessInteger(64);
+}
+
+LogicalResult WeightOp::verify() {
+  Type type = getType();
+  auto bank = dyn_cast<BankType>(type);
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!bank && !(tensor && tensor.hasStaticShape() && !tensor.getEncoding() &&
+                 tensor.getRank() <= MOE_MAX_RANK &&
+                 hasCountableElements(tensor) &&
+                 isWeightElement(tensor.getElementType())))
+    return emitOpError("expected a bank or a non-empty static tensor of f32, "
+                       "bf16, f16, i32 or i64, but got ")
+           << type << " [moe-weight-c4]";
+
+  size_t numSources = getSources().size();
+  bool onePerExpert =
+      bank && static_cast<int64_t>(numSources) == bank.getNumExperts();
+  if (numSources != 1 && !onePerExpert)
+    return emitOpError("expected 1 source")
+           << (bank ? ", or one per expert" : "") << ", but got " << numSources
+           << " [moe-weight-c5]";
+  for (auto source : getSources().getAsRange<SourceAttr>()) {
+    if (source.isPerExpert() && (!bank || numSources != 1))
+      return emitOpError("expected '{e}' only in the single source of a bank, "
+                         "but got ")
+             << source.getTensor() << " [moe-weight-c6]";
+    auto emit = [&]() { return emitOpError(); };
+    if (failed(resolveSource(source, type, numSources, emit)))
+      return failure();
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// GetWeightOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult
+GetWeightOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
+  auto weight =
+      symbolTable.lookupNearestSymbolFrom<WeightOp>(*this, getWeightAttr());
+  if (!weight)
+    return emitOpError("expected ")
+           << getWeightAttr()
+           << " to be a moe.weight of this module [moe-get-weight-c1]";
+  Type found = getType(), declared = weight.getType();
+  // On memrefs, the dense buffer of the declared tensor.
+  if (auto tensor = dyn_cast<RankedTensorType>(declared);
+      tensor && isa<MemRefType>(found))
+    declared = MemRefType::get(tensor.getShape(), tensor.getElementType());
+  if (found != declared)
+    return emitOpError("expected the declared type ")
+           << declared << ", but got " << getType() << " [moe-get-weight-c2]";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// MakeBankOp
+//===----------------------------------------------------------------------===//
+
+void MakeBankOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
+  // The table of pointers is memory of the enclosing function.
+  if (getOperation()->getNumOperands() &&
+      isa<MemRefType>(getOperand(0).getType()))
+    effects.emplace_back(MemoryEffects::Allocate::get(),
+                         getOperation()->getOpResult(0),
+                         SideEffects::AutomaticAllocationScopeResource::get());
+}
+
+/// %w0, %w1 : slice-type -> bank-type
+ParseResult MakeBankOp::parse(OpAsmParser &parser, OperationState &result) {
+  SmallVector<OpAsmParser::UnresolvedOperand> operands;
+  Type sliceType, bankType;
+  if (parser.parseOperandList(operands) ||
+      parser.parseOptionalAttrDict(result.attributes) ||
+      parser.parseColonType(sliceType) || parser.parseArrow() ||
+      parser.parseType(bankType) ||
+      parser.resolveOperands(operands, sliceType, result.operands))
+    return failure();
+  result.addTypes(bankType);
+  return success();
+}
+
+void MakeBankOp::print(OpAsmPrinter &printer) {
+  printer << ' ' << getSlices();
+  printer.printOptionalAttrDict((*this)->getAttrs());
+  printer << " : " << getSlices().front().getType() << " -> " << getType();
+}
+
+/// True if `type` (tensor or memref) is one slice of `bank`.
+static bool isSliceOf(Type type, BankType bank) {
+  if (isa<RankedTensorType>(type))
+    return type == bank.getSliceType();
+  auto memref = dyn_cast<MemRefType>(type);
+  return memref && memref == bank.getSliceMemRefType();
+}
+
+LogicalResult MakeBankOp::verify() {
+  BankType bank = getType();
+  if (static_cast<int64_t>(getSlices().size()) != bank.getNumExperts())
+    return emitOpError("expected ")
+           << bank.getNumExperts() << " operands for " << bank << ", but got "
+           << getSlices().size() << " [moe-make-bank-c1]";
+  Type first = getSlices().front().getType();
+  for (Type type : getSlices().getTypes())
+    if (!isSliceOf(type, bank) || type != first || bank.getLayout())
+      return emitOpError("expected operands of type ")
+             << bank.getSliceType() << " (dense), but got " << type
+             << " [moe-make-bank-c2]";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// BankSliceOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult BankSliceOp::verify() {
+  if (isSliceOf(getSlice().getType(), getBank().getType()))
+    return success();
+  return emitOpError("expected a result of type ")
+         << getBank().getType().getSliceType() << ", but got "
+         << getSlice().getType() << " [moe-bank-slice-c1]";
+}

@@ -1,0 +1,229 @@
+//===- BufferizableOpInterfaceImpl.cpp - Bufferization of moe ops
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Three kinds of ops: routing ops read their operands and return new buffers;
+// reading a weight returns a buffer that must not be written; a grouped matmul
+// is destination style.
+//
+//===----------------------------------------------------------------------===//
+
+#include "MoE/Dialect/MoE/Transforms/Passes.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Bufferization/IR/DstBufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+using namespace mlir::bufferization;
+using namespace mlir::moe;
+
+namespace {
+
+/// A routing op: tensors in, new tensors out.
+template <typename OpTy>
+struct RoutingModel
+    : public BufferizableOpInterface::ExternalModel<RoutingModel<OpTy>, OpTy> {
+  bool bufferizesToAllocation(Operation *, Value) const { return true; }
+  bool bufferizesToMemoryRead(Operation *, OpOperand &,
+                              const AnalysisState &) const {
+    return true;
+  }
+  bool bufferizesToMemoryWrite(Operation *, OpOperand &,
+                               const AnalysisState &) const {
+    return false;
+  }
+  AliasingValueList getAliasingValues(Operation *, OpOperand &,
+                                      const AnalysisState &) const {
+    return {};
+  }
+
+  FailureOr<BufferLikeType>
+  getBufferType(Operation *op, Value value, const BufferizationOptions &,
+                const BufferizationState &, SmallVector<Value> &) const {
+    auto type = cast<RankedTensorType>(value.getType());
+    return cast<BufferLikeType>(
+        MemRefType::get(type.getShape(), type.getElementType()));
+  }
+
+  LogicalResult bufferize(Operation *operation, RewriterBase &rewriter,
+                          const BufferizationOptions &options,
+                          BufferizationState &state) const {
+    auto op = cast<OpTy>(operation);
+    if (!op.hasTensorSemantics())
+      return success();
+    ReifiedRankedShapedTypeDims shapes;
+    rewriter.setInsertionPoint(op);
+    if (failed(op.reifyResultShapes(rewriter, shapes)))
+      return failure();
+
+    SmallVector<Value> buffers;
+    for (auto [result, shape] : llvm::zip_equal(op->getResults(), shapes)) {
+      auto type = cast<RankedTensorType>(result.getType());
+      auto buffer = MemRefType::get(type.getShape(), type.getElementType());
+      SmallVector<Value> sizes;
+      for (auto [dim, size] : llvm::enumerate(shape))
+        if (type.isDynamicDim(dim))
+          sizes.push_back(
+              getValueOrCreateConstantIndexOp(rewriter, op.getLoc(), size));
+      FailureOr<Value> allocated =
+          options.createAlloc(rewriter, op.getLoc(), buffer, sizes);
+      if (failed(allocated))
+        return failure();
+      buffers.push_back(*allocated);
+    }
+
+    // The same op on the operands' buffers, with `into` instead of results.
+    OperationState newState(op.getLoc(), op->getName());
+    newState.addAttributes(llvm::to_vector(op->getDiscardableAttrs()));
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands()) {
+      if (isa<TensorType>(operand.getType())) {
+        FailureOr<Value> buffer =
+            getBuffer(rewriter, operand, options, state);
+        if (failed(buffer))
+          return failure();
+        operands.push_back(*buffer);
+      } else {
+        operands.push_back(operand);
+      }
+    }
+    newState.addOperands(operands);
+    newState.addOperands(buffers);
+    typename OpTy::Properties properties = op.getProperties();
+    properties.operandSegmentSizes.back() = buffers.size();
+    newState.getOrAddProperties<typename OpTy::Properties>() = properties;
+    rewriter.create(newState);
+    replaceOpWithBufferizedValues(rewriter, op, buffers);
+    return success();
+  }
+};
+
+/// An op whose result is memory that exists already and is read-only.
+template <typename OpTy>
+struct ReadOnlyModel
+    : public BufferizableOpInterface::ExternalModel<ReadOnlyModel<OpTy>, OpTy> {
+  bool isWritable(Operation *, Value, const AnalysisState &) const {
+    return false;
+  }
+  bool bufferizesToMemoryRead(Operation *, OpOperand &,
+                              const AnalysisState &) const {
+    return false;
+  }
+  bool bufferizesToMemoryWrite(Operation *, OpOperand &,
+                               const AnalysisState &) const {
+    return false;
+  }
+  AliasingValueList getAliasingValues(Operation *, OpOperand &,
+                                      const AnalysisState &) const {
+    return {};
+  }
+  FailureOr<BufferLikeType>
+  getBufferType(Operation *op, Value value, const BufferizationOptions &,
+                const BufferizationState &, SmallVector<Value> &) const {
+    return cast<BufferLikeType>(bufferType(cast<OpTy>(op)));
+  }
+  LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
+                          const BufferizationOptions &,
+                          BufferizationState &) const {
+    if (isa<RankedTensorType>(op->getResult(0).getType()))
+      replaceOpWithNewBufferizedOp<OpTy>(rewriter, op,
+                                         bufferType(cast<OpTy>(op)),
+                                         op->getOperands(), op->getAttrs());
+    return success();
+  }
+
+private:
+  static MemRefType bufferType(BankSliceOp op) {
+    return op.getBank().getType().getSliceMemRefType();
+  }
+  static MemRefType bufferType(GetWeightOp op) {
+    auto type = cast<RankedTensorType>(op.getType());
+    return MemRefType::get(type.getShape(), type.getElementType());
+  }
+};
+
+/// The slices of a bank are read through it later on, wherever it goes: they
+/// count as read here, and as never written.
+struct MakeBankModel
+    : public BufferizableOpInterface::ExternalModel<MakeBankModel, MakeBankOp> {
+  bool bufferizesToMemoryRead(Operation *, OpOperand &,
+                              const AnalysisState &) const {
+    return true;
+  }
+  bool bufferizesToMemoryWrite(Operation *, OpOperand &,
+                               const AnalysisState &) const {
+    return false;
+  }
+  AliasingValueList getAliasingValues(Operation *, OpOperand &,
+                                      const AnalysisState &) const {
+    return {};
+  }
+  LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
+                          const BufferizationOptions &options,
+                          BufferizationState &state) const {
+    auto bank = cast<MakeBankOp>(op).getType();
+    SmallVector<Value> slices;
+    for (Value slice : op->getOperands()) {
+      if (!isa<TensorType>(slice.getType()))
+        return success();
+      FailureOr<Value> buffer = getBuffer(rewriter, slice, options, state);
+      if (failed(buffer))
+        return failure();
+      if (buffer->getType() != bank.getSliceMemRefType())
+        return op->emitOpError("expected the slices of a bank to be dense, but "
+                               "got ")
+               << buffer->getType() << " [moe-make-bank-c3]";
+      slices.push_back(*buffer);
+    }
+    rewriter.replaceOpWithNewOp<MakeBankOp>(op, bank, slices);
+    return success();
+  }
+};
+
+struct GroupedMatmulModel
+    : public DstBufferizableOpInterfaceExternalModel<GroupedMatmulModel,
+                                                     GroupedMatmulOp> {
+  LogicalResult bufferize(Operation *operation, RewriterBase &rewriter,
+                          const BufferizationOptions &options,
+                          BufferizationState &state) const {
+    auto op = cast<GroupedMatmulOp>(operation);
+    if (op->getNumResults() == 0)
+      return success();
+    SmallVector<Value> buffers;
+    for (Value tensor : {Value(op.getRows()), Value(op.getOffsets()),
+                         Value(op.getInit())}) {
+      FailureOr<Value> buffer = getBuffer(rewriter, tensor, options, state);
+      if (failed(buffer))
+        return failure();
+      buffers.push_back(*buffer);
+    }
+    GroupedMatmulOp::create(rewriter, op.getLoc(), TypeRange(), buffers[0],
+                            op.getBank(), buffers[1], buffers[2]);
+    replaceOpWithBufferizedValues(rewriter, op, buffers[2]);
+    return success();
+  }
+};
+
+} // namespace
+
+void moe::registerBufferizableOpInterfaceExternalModels(
+    DialectRegistry &registry) {
+  registry.addExtension(+[](MLIRContext *context, MoEDialect *) {
+    RouterOp::attachInterface<RoutingModel<RouterOp>>(*context);
+    PlanOp::attachInterface<RoutingModel<PlanOp>>(*context);
+    DispatchOp::attachInterface<RoutingModel<DispatchOp>>(*context);
+    CombineOp::attachInterface<RoutingModel<CombineOp>>(*context);
+    BankSliceOp::attachInterface<ReadOnlyModel<BankSliceOp>>(*context);
+    GetWeightOp::attachInterface<ReadOnlyModel<GetWeightOp>>(*context);
+    MakeBankOp::attachInterface<MakeBankModel>(*context);
+    GroupedMatmulOp::attachInterface<GroupedMatmulModel>(*context);
+    context->loadDialect<bufferization::BufferizationDialect,
+                         memref::MemRefDialect, arith::ArithDialect>();
+  });
+}

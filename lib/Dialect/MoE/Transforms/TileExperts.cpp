@@ -1,0 +1,258 @@
+//===- TileExperts.cpp - Experts as loops over groups and row tiles
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "MoE/Dialect/MoE/Transforms/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/IR/Remarks.h"
+
+namespace mlir::moe {
+#define GEN_PASS_DEF_TILEEXPERTSPASS
+#include "MoE/Dialect/MoE/Transforms/Passes.h.inc"
+} // namespace mlir::moe
+
+using namespace mlir;
+using namespace mlir::moe;
+
+namespace {
+
+/// Computes one tile: given the rows of the tile and the expert, its result.
+using TileBody =
+    function_ref<Value(OpBuilder &, Value rows, Value init, Value expert)>;
+
+/// Emits the loops over groups and row tiles.
+class GroupLoops {
+public:
+  GroupLoops(OpBuilder &builder, Location loc, Value rows, Value offsets,
+             int64_t rowTile)
+      : builder(builder), loc(loc), rows(rows), offsets(offsets),
+        rowTile(rowTile) {}
+
+  /// for e in [first, last): the tiles of group e.
+  Value forGroups(int64_t first, int64_t last, Value init, TileBody body) {
+    Value one = index(1);
+    auto loop = scf::ForOp::create(builder, loc, index(first), index(last), one,
+                                   ValueRange{init});
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    Value e = loop.getInductionVar();
+    Value next = arith::AddIOp::create(builder, loc, e, one);
+    Value result =
+        forTiles(offset(e), offset(next), e, loop.getRegionIterArg(0), body);
+    scf::YieldOp::create(builder, loc, result);
+    return loop.getResult(0);
+  }
+
+  /// The tiles of one group.
+  Value forGroup(int64_t group, Value init, TileBody body) {
+    return forTiles(offset(index(group)), offset(index(group + 1)),
+                    index(group), init, body);
+  }
+
+  /// The rows [offsets[first], offsets[last]) as one tile.
+  Value forRange(int64_t first, int64_t last, Value init, TileBody body) {
+    Value low = offset(index(first)), high = offset(index(last));
+    Value size = arith::SubIOp::create(builder, loc, high, low);
+    return tile(low, size, Value(), init, body);
+  }
+
+private:
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(builder, loc, value);
+  }
+
+  Value offset(Value group) {
+    Value offset = tensor::ExtractOp::create(builder, loc, offsets, group);
+    return arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
+                                      offset);
+  }
+
+  Value forTiles(Value low, Value high, Value expert, Value init,
+                 TileBody body) {
+    if (rowTile == 0) {
+      // The whole group; its size is bounded by the number of rows.
+      Value size = arith::SubIOp::create(builder, loc, high, low);
+      Value all = tensor::DimOp::create(builder, loc, rows, 0);
+      Value bounded = arith::MinSIOp::create(builder, loc, size, all);
+      return tile(low, bounded, expert, init, body);
+    }
+    Value step = index(rowTile);
+    auto loop =
+        scf::ForOp::create(builder, loc, low, high, step, ValueRange{init});
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    Value row = loop.getInductionVar();
+    Value left = arith::SubIOp::create(builder, loc, high, row);
+    Value size = arith::MinSIOp::create(builder, loc, left, step);
+    Value result = tile(row, size, expert, loop.getRegionIterArg(0), body);
+    scf::YieldOp::create(builder, loc, result);
+    return loop.getResult(0);
+  }
+
+  /// Rows [first, first + size): slice, compute, put back.
+  Value tile(Value first, Value size, Value expert, Value init, TileBody body) {
+    auto slice = [&](Value source) -> Value {
+      OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
+      OpFoldResult width =
+          tensor::getMixedSize(builder, loc, source, /*dim=*/1);
+      return tensor::ExtractSliceOp::create(
+          builder, loc, source, ArrayRef<OpFoldResult>{first, zero},
+          ArrayRef<OpFoldResult>{size, width}, ArrayRef<OpFoldResult>{one, one});
+    };
+    Value result = body(builder, slice(rows), slice(init), expert);
+    OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
+    OpFoldResult width = tensor::getMixedSize(builder, loc, init, /*dim=*/1);
+    return tensor::InsertSliceOp::create(
+        builder, loc, result, init, ArrayRef<OpFoldResult>{first, zero},
+        ArrayRef<OpFoldResult>{size, width}, ArrayRef<OpFoldResult>{one, one});
+  }
+
+  OpBuilder &builder;
+  Location loc;
+  Value rows, offsets;
+  int64_t rowTile;
+};
+
+/// Clones `body` in front of the builder and returns what it yields.
+Value cloneBody(OpBuilder &builder, Region &body, ValueRange arguments) {
+  IRMapping mapping;
+  mapping.map(body.getArguments(), arguments);
+  for (Operation &op : body.front().without_terminator())
+    builder.clone(op, mapping);
+  return mapping.lookupOrDefault(
+      body.front().getTerminator()->getOperand(0));
+}
+
+struct TileExpertsPass
+    : public moe::impl::TileExpertsPassBase<TileExpertsPass> {
+  using TileExpertsPassBase::TileExpertsPassBase;
+
+  void runOnOperation() override {
+    SmallVector<Operation *> ops;
+    getOperation()->walk([&](Operation *op) {
+      if (isa<ExpertsOp>(op) ||
+          (isa<GroupedMatmulOp>(op) && op->getNumResults() == 1))
+        ops.push_back(op);
+    });
+    IRRewriter rewriter(&getContext());
+    for (Operation *op : ops) {
+      rewriter.setInsertionPoint(op);
+      Value result = isa<ExpertsOp>(op)
+                         ? lower(rewriter, cast<ExpertsOp>(op))
+                         : lower(rewriter, cast<GroupedMatmulOp>(op));
+      rewriter.replaceOp(op, result);
+    }
+  }
+
+private:
+  /// The row tile for these bodies: 0 if one of them mixes rows.
+  int64_t chooseRowTile(ExpertsOp op) {
+    std::string reason;
+    bool rowwise = llvm::all_of(
+        op.getBodies(), [&](Region &body) { return isRowwise(body, &reason); });
+    remark::RemarkOpts options =
+        remark::RemarkOpts::name("TileExperts").category("moe-tile-experts");
+    if (rowwise && rowTile > 0) {
+      ++numTiled;
+      remark::passed(op.getLoc(), options)
+          << "tiled by " << std::to_string(rowTile) << " rows";
+      return rowTile;
+    }
+    ++numWhole;
+    remark::missed(op.getLoc(), options)
+        << "rows of an expert stay together: "
+        << (rowwise ? "row-tile is 0" : reason);
+    return 0;
+  }
+
+  Value emptyLike(OpBuilder &builder, ExpertsOp op) {
+    auto type = op.getResult().getType();
+    OpFoldResult size =
+        tensor::getMixedSize(builder, op.getLoc(), op.getRows(), 0);
+    return tensor::EmptyOp::create(
+        builder, op.getLoc(),
+        ArrayRef<OpFoldResult>{size, builder.getIndexAttr(type.getDimSize(1))},
+        type.getElementType());
+  }
+
+  Value lower(OpBuilder &builder, ExpertsOp op) {
+    Location loc = op.getLoc();
+    Value result = emptyLike(builder, op);
+    GroupLoops loops(builder, loc, op.getRows(), op.getOffsets(),
+                     chooseRowTile(op));
+    int64_t experts = op.getNumExperts();
+    if (op.takesBanks()) {
+      result = loops.forGroups(
+          0, experts, result,
+          [&](OpBuilder &b, Value rows, Value, Value expert) {
+            SmallVector<Value> arguments = {rows, expert};
+            for (Value bank : op.getBanks())
+              arguments.push_back(BankSliceOp::create(
+                  b, loc, cast<BankType>(bank.getType()).getSliceType(), bank,
+                  expert));
+            return cloneBody(b, op.getBodies().front(), arguments);
+          });
+    } else {
+      for (int64_t e = 0; e < experts; ++e)
+        result = loops.forGroup(
+            e, result, [&](OpBuilder &b, Value rows, Value, Value) {
+              return cloneBody(b, op.getBodies()[e], rows);
+            });
+    }
+    int64_t zeros = op.getZero(), identities = op.getIdentity();
+    if (zeros > 0)
+      result = loops.forRange(
+          experts, experts + zeros, result,
+          [&](OpBuilder &b, Value, Value init, Value) -> Value {
+            Value zero = arith::ConstantOp::create(
+                b, loc,
+                b.getZeroAttr(getElementTypeOrSelf(init.getType())));
+            return linalg::FillOp::create(b, loc, zero, init).getResult(0);
+          });
+    if (identities > 0)
+      result = loops.forRange(
+          experts + zeros, experts + zeros + identities, result,
+          [](OpBuilder &, Value rows, Value, Value) { return rows; });
+    if (result.getType() != op.getType())
+      result = tensor::CastOp::create(builder, loc, op.getType(), result);
+    return result;
+  }
+
+  Value lower(OpBuilder &builder, GroupedMatmulOp op) {
+    Location loc = op.getLoc();
+    BankType bank = op.getBank().getType();
+    ++numTiled;
+    remark::passed(op.getLoc(), remark::RemarkOpts::name("TileGroupedMatmul")
+                                    .category("moe-tile-experts"))
+        << "tiled by " << std::to_string(rowTile) << " rows";
+    AffineExpr m, n, k;
+    bindDims(&getContext(), m, n, k);
+    auto maps = AffineMap::inferFromExprList(
+        ArrayRef<ArrayRef<AffineExpr>>{{m, k}, {n, k}, {m, n}}, &getContext());
+    GroupLoops loops(builder, loc, op.getRows(), op.getOffsets(), rowTile);
+    return loops.forGroups(
+        0, bank.getNumExperts(), op.getInit(),
+        [&](OpBuilder &b, Value rows, Value init, Value expert) -> Value {
+          Value weight =
+              BankSliceOp::create(b, loc, bank.getSliceType(), op.getBank(),
+                                  expert);
+          auto matmul = linalg::MatmulOp::create(
+              b, loc, TypeRange{init.getType()}, ValueRange{rows, weight},
+              ValueRange{init},
+              b.getNamedAttr("indexing_maps",
+                             b.getAffineMapArrayAttr(maps)));
+          return matmul.getResult(0);
+        });
+  }
+};
+
+} // namespace

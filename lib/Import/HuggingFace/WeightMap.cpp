@@ -1,0 +1,574 @@
+//===- WeightMap.cpp - The weights of a model and their sources -----------===//
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "MoE/Import/WeightMap.h"
+
+#include "CheckedMath.h"
+#include "Families.h"
+#include "Text.h"
+#include "WeightSpecs.h"
+
+#include <algorithm>
+#include <set>
+
+using namespace mlir::moe::hf;
+
+/// Names that a message shows at most.
+static constexpr size_t kMaxNamesShown = 4;
+/// Missing tensors that are counted before giving up.
+static constexpr size_t kMaxMissing = 1000;
+
+//===----------------------------------------------------------------------===//
+// What every model with a property has
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+constexpr WeightSpec Specs[] = {
+    {Role::Embedding,
+     "embed",
+     Component::Embedding,
+     Where::Model,
+     {Dim::Vocab, Dim::Hidden}},
+    {Role::AttentionNorm,
+     "attn_norm",
+     Component::Norms,
+     Where::Layer,
+     {Dim::Hidden}},
+    {Role::Query,
+     "q",
+     Component::Attention,
+     Where::Layer,
+     {Dim::QueryWidth, Dim::Hidden}},
+    {Role::QueryBias,
+     "q_bias",
+     Component::Attention,
+     Where::LayerWithQkvBias,
+     {Dim::QueryWidth}},
+    {Role::Key,
+     "k",
+     Component::Attention,
+     Where::Layer,
+     {Dim::KvWidth, Dim::Hidden}},
+    {Role::KeyBias,
+     "k_bias",
+     Component::Attention,
+     Where::LayerWithQkvBias,
+     {Dim::KvWidth}},
+    {Role::Value,
+     "v",
+     Component::Attention,
+     Where::Layer,
+     {Dim::KvWidth, Dim::Hidden}},
+    {Role::ValueBias,
+     "v_bias",
+     Component::Attention,
+     Where::LayerWithQkvBias,
+     {Dim::KvWidth}},
+    {Role::QueryNorm,
+     "q_norm",
+     Component::Norms,
+     Where::LayerWithQkNorm,
+     {Dim::QueryNormWidth}},
+    {Role::KeyNorm,
+     "k_norm",
+     Component::Norms,
+     Where::LayerWithQkNorm,
+     {Dim::KeyNormWidth}},
+    {Role::AttentionOut,
+     "o",
+     Component::Attention,
+     Where::Layer,
+     {Dim::Hidden, Dim::QueryWidth}},
+    {Role::AttentionOutBias,
+     "o_bias",
+     Component::Attention,
+     Where::LayerWithOutputBias,
+     {Dim::Hidden}},
+    {Role::FeedForwardNorm,
+     "ffn_norm",
+     Component::Norms,
+     Where::Layer,
+     {Dim::Hidden}},
+    {Role::DenseGate,
+     "gate",
+     Component::DenseFeedForward,
+     Where::DenseLayer,
+     {Dim::DenseWidth, Dim::Hidden}},
+    {Role::DenseUp,
+     "up",
+     Component::DenseFeedForward,
+     Where::DenseLayer,
+     {Dim::DenseWidth, Dim::Hidden}},
+    {Role::DenseDown,
+     "down",
+     Component::DenseFeedForward,
+     Where::DenseLayer,
+     {Dim::Hidden, Dim::DenseWidth}},
+    {Role::Router,
+     "router",
+     Component::Router,
+     Where::MoELayer,
+     {Dim::Experts, Dim::Hidden}},
+    {Role::ExpertGate,
+     "experts.gate",
+     Component::Experts,
+     Where::MoELayer,
+     {Dim::Experts, Dim::ExpertWidth, Dim::Hidden}},
+    {Role::ExpertUp,
+     "experts.up",
+     Component::Experts,
+     Where::MoELayer,
+     {Dim::Experts, Dim::ExpertWidth, Dim::Hidden}},
+    {Role::ExpertDown,
+     "experts.down",
+     Component::Experts,
+     Where::MoELayer,
+     {Dim::Experts, Dim::Hidden, Dim::ExpertWidth}},
+    {Role::SharedGate,
+     "shared.gate",
+     Component::SharedExpert,
+     Where::LayerWithShared,
+     {Dim::SharedWidth, Dim::Hidden}},
+    {Role::SharedUp,
+     "shared.up",
+     Component::SharedExpert,
+     Where::LayerWithShared,
+     {Dim::SharedWidth, Dim::Hidden}},
+    {Role::SharedDown,
+     "shared.down",
+     Component::SharedExpert,
+     Where::LayerWithShared,
+     {Dim::Hidden, Dim::SharedWidth}},
+    {Role::SharedScale,
+     "shared.scale",
+     Component::SharedExpert,
+     Where::LayerWithGatedShared,
+     {Dim::One, Dim::Hidden}},
+    {Role::FinalNorm, "norm", Component::Norms, Where::Model, {Dim::Hidden}},
+    {Role::OutputMatrix,
+     "lm_head",
+     Component::OutputMatrix,
+     Where::UntiedModel,
+     {Dim::Vocab, Dim::Hidden}},
+};
+
+constexpr bool isInLayer(Where where) { return where >= Where::Layer; }
+
+bool isNeeded(Where where, const ModelConfig &config,
+              const LayerConfig &layer) {
+  switch (where) {
+  case Where::Model:
+  case Where::Layer:
+    return true;
+  case Where::UntiedModel:
+    return !config.tieWordEmbeddings;
+  case Where::LayerWithQkvBias:
+    return config.qkvBias;
+  case Where::LayerWithOutputBias:
+    return config.outputBias;
+  case Where::LayerWithQkNorm:
+    return config.qkNorm != QkNorm::None;
+  case Where::DenseLayer:
+    return !layer.isMoE();
+  case Where::MoELayer:
+    return layer.isMoE();
+  case Where::LayerWithShared:
+    return layer.sharedWidth != 0;
+  case Where::LayerWithGatedShared:
+    return layer.sharedGated;
+  }
+  return false;
+}
+
+int64_t extent(Dim dim, const ModelConfig &config, const LayerConfig &layer) {
+  bool perHead = config.qkNorm == QkNorm::PerHead;
+  switch (dim) {
+  case Dim::None:
+    return 0;
+  case Dim::One:
+    return 1;
+  case Dim::Vocab:
+    return config.vocabSize;
+  case Dim::Hidden:
+    return config.hiddenSize;
+  case Dim::QueryWidth:
+    return config.queryWidth();
+  case Dim::KvWidth:
+    return config.kvWidth();
+  case Dim::QueryNormWidth:
+    return perHead ? config.headDim : config.queryWidth();
+  case Dim::KeyNormWidth:
+    return perHead ? config.headDim : config.kvWidth();
+  case Dim::DenseWidth:
+    return layer.denseWidth;
+  case Dim::Experts:
+    return layer.numExperts;
+  case Dim::ExpertWidth:
+    return layer.expertWidth;
+  case Dim::SharedWidth:
+    return layer.sharedWidth;
+  }
+  return 0;
+}
+
+std::vector<int64_t> shapeOf(const WeightSpec &spec, const ModelConfig &config,
+                             const LayerConfig &layer) {
+  std::vector<int64_t> shape;
+  for (Dim dim : spec.dims)
+    if (dim != Dim::None)
+      shape.push_back(extent(dim, config, layer));
+  return shape;
+}
+
+//===----------------------------------------------------------------------===//
+// Weights in one layout
+//===----------------------------------------------------------------------===//
+
+/// Where a weight of `shape` lies when its tensor is named by `rule`.
+WeightSource sourceOf(const TensorRule &rule, WeightKind kind, int64_t layer,
+                      std::vector<int64_t> shape) {
+  WeightSource source;
+  source.tensor = withIndex(rule.pattern, "{layer}", layer);
+  source.perExpert = kind == WeightKind::Bank &&
+                     source.tensor.find("{e}") != std::string::npos;
+  if (source.perExpert)
+    shape.erase(shape.begin());
+  source.offsets.assign(shape.size(), 0);
+  if (rule.rows != Rows::All) {
+    size_t rowDim = shape.size() - 2;
+    if (rule.rows == Rows::SecondHalf)
+      source.offsets[rowDim] = shape[rowDim];
+    shape[rowDim] *= 2;
+  }
+  source.fileShape = std::move(shape);
+  return source;
+}
+
+/// Lists the weights of a model in one layout.
+class WeightLister {
+public:
+  WeightLister(const ModelConfig &config, const Family &family,
+               const Layout &layout)
+      : config(config), family(family), layout(layout) {
+    map.layout = layout.name;
+  }
+
+  ImportResult<WeightMap> list();
+
+private:
+  void add(const WeightSpec &spec, std::optional<int64_t> layer);
+  void addLayer(int64_t layer);
+
+  const ModelConfig &config;
+  const Family &family;
+  const Layout &layout;
+  WeightMap map;
+  std::string message;
+};
+
+void WeightLister::add(const WeightSpec &spec, std::optional<int64_t> layer) {
+  const LayerConfig &layerConfig =
+      layer ? config.layers[*layer] : config.layers.front();
+  if (!isNeeded(spec.where, config, layerConfig))
+    return;
+  const TensorRule *rule = tensorRule(family, layout, spec.role);
+  if (!rule) {
+    message = cat("model type ", inQuotes(family.modelType),
+                  " has no tensor for ", inQuotes(spec.name),
+                  ", expected a configuration without it; build the "
+                  "description with parseModelConfig [moe-weights-role]");
+    return;
+  }
+  Weight weight;
+  weight.role = spec.role;
+  weight.kind = spec.component == Component::Experts ? WeightKind::Bank
+                                                     : WeightKind::Plain;
+  weight.layer = layer;
+  weight.dtype = config.dtype;
+  weight.name = layer ? cat("layers.", *layer, ".", spec.name) : spec.name;
+  weight.shape = shapeOf(spec, config, layerConfig);
+  weight.sources = {
+      sourceOf(*rule, weight.kind, layer.value_or(0), weight.shape)};
+  if (!checkedProduct(weight.shape))
+    message = cat("weight ", inQuotes(weight.name), " would have the shape ",
+                  shapeText(weight.shape),
+                  ", expected fewer than 2^63 elements; correct the sizes in "
+                  "the configuration [moe-weights-too-large]");
+  map.weights.push_back(std::move(weight));
+}
+
+void WeightLister::addLayer(int64_t layer) {
+  for (const WeightSpec &spec : Specs)
+    if (isInLayer(spec.where))
+      add(spec, layer);
+}
+
+ImportResult<WeightMap> WeightLister::list() {
+  // Specs are ordered: before the layers, in a layer, after the layers.
+  bool layersAdded = false;
+  for (const WeightSpec &spec : Specs) {
+    if (!isInLayer(spec.where)) {
+      add(spec, std::nullopt);
+      continue;
+    }
+    for (size_t i = 0; !layersAdded && i != config.layers.size(); ++i)
+      addLayer(static_cast<int64_t>(i));
+    layersAdded = true;
+  }
+  if (!message.empty())
+    return ImportError{message};
+  return std::move(map);
+}
+
+//===----------------------------------------------------------------------===//
+// Weights as they lie in a checkpoint
+//===----------------------------------------------------------------------===//
+
+/// The type that a file calls `name`, if it can be imported.
+std::optional<DType> dtypeOfFile(std::string_view name) {
+  if (name == "F32")
+    return DType::F32;
+  if (name == "BF16")
+    return DType::BF16;
+  if (name == "F16")
+    return DType::F16;
+  return std::nullopt;
+}
+
+/// "'a', 'b' and 7 more".
+std::string nameList(const std::vector<std::string> &names) {
+  std::string result;
+  size_t shown = std::min(names.size(), kMaxNamesShown);
+  for (size_t i = 0; i != shown; ++i)
+    result += (i == 0 ? "" : ", ") + inQuotes(names[i]);
+  if (names.size() > shown)
+    result += cat(" and ", names.size() - shown, " more");
+  return result;
+}
+
+/// Compares the weights of a layout with what a checkpoint holds.
+class CheckpointMatcher {
+public:
+  CheckpointMatcher(const ModelConfig &config, const TensorListing &listing,
+                    WeightMap map)
+      : config(config), listing(listing), map(std::move(map)) {}
+
+  ImportResult<WeightMap> match();
+
+private:
+  void matchWeight(Weight &weight);
+  void matchTensor(const Weight &weight, const WeightSource &source,
+                   const std::string &name);
+  void checkRoleDType(Weight &weight);
+  void checkUnexpected();
+  bool isRedundant(std::string_view name, const FileTensor &tensor) const;
+  template <typename... Parts> void fail(const Parts &...parts) {
+    if (message.empty())
+      message = cat("checkpoint: ", parts...);
+  }
+
+  const ModelConfig &config;
+  const TensorListing &listing;
+  WeightMap map;
+  std::set<std::string, std::less<>> used;
+  std::vector<std::string> missing;
+  /// Type and first tensor of the weight at hand, and of each role.
+  std::optional<DType> found;
+  std::map<Role, std::pair<DType, std::string>> roles;
+  std::string message;
+};
+
+void CheckpointMatcher::matchTensor(const Weight &weight,
+                                    const WeightSource &source,
+                                    const std::string &name) {
+  auto entry = listing.find(name);
+  if (entry == listing.end()) {
+    missing.push_back(name);
+    return;
+  }
+  used.insert(name);
+  const FileTensor &tensor = entry->second;
+  if (tensor.shape != source.fileShape)
+    fail("tensor ", inQuotes(name), " has the shape ", shapeText(tensor.shape),
+         ", expected ", shapeText(source.fileShape),
+         " by the configuration; use the config.json that belongs to this "
+         "checkpoint [moe-weights-shape]");
+  std::optional<DType> dtype = dtypeOfFile(tensor.dtype);
+  if (!dtype)
+    return fail("tensor ", inQuotes(name), " has the type ",
+                inQuotes(tensor.dtype),
+                ", expected F32, BF16 or F16; convert the checkpoint "
+                "[moe-weights-dtype]");
+  if (found && *found != *dtype)
+    fail("tensor ", inQuotes(name), " is ", dtypeName(*dtype),
+         " but other parts of ", inQuotes(weight.name), " are ",
+         dtypeName(*found),
+         ", expected one type for all; convert the checkpoint "
+         "[moe-weights-mixed-dtype]");
+  found = dtype;
+}
+
+void CheckpointMatcher::checkRoleDType(Weight &weight) {
+  if (!found)
+    return;
+  weight.dtype = *found;
+  auto [entry, isNew] =
+      roles.try_emplace(weight.role, weight.dtype, weight.name);
+  const auto &[dtype, firstName] = entry->second;
+  if (dtype != weight.dtype)
+    fail(inQuotes(weight.name), " is ", dtypeName(weight.dtype), " but ",
+         inQuotes(firstName), " is ", dtypeName(dtype),
+         ", expected one type in all layers; convert the checkpoint "
+         "[moe-weights-mixed-dtype]");
+}
+
+void CheckpointMatcher::matchWeight(Weight &weight) {
+  found.reset();
+  for (const WeightSource &source : weight.sources) {
+    int64_t count = source.perExpert ? weight.numExperts() : 1;
+    for (int64_t e = 0; e != count && missing.size() < kMaxMissing; ++e)
+      matchTensor(weight, source, expertTensorName(source, e));
+  }
+  checkRoleDType(weight);
+}
+
+bool CheckpointMatcher::isRedundant(std::string_view name,
+                                    const FileTensor &tensor) const {
+  // A tied checkpoint may carry the output matrix once more.
+  if (config.tieWordEmbeddings && name == "lm_head.weight")
+    return tensor.shape ==
+           std::vector<int64_t>{config.vocabSize, config.hiddenSize};
+  Table<const char *> suffixes = ignoredTensorSuffixes();
+  return std::any_of(suffixes.begin(), suffixes.end(), [&](const char *suffix) {
+    return endsWith(name, suffix);
+  });
+}
+
+void CheckpointMatcher::checkUnexpected() {
+  std::vector<std::string> unexpected;
+  for (const auto &[name, tensor] : listing)
+    if (!used.count(name) && !isRedundant(name, tensor))
+      unexpected.push_back(name);
+  if (!unexpected.empty())
+    fail("unexpected tensors ", nameList(unexpected), "; a model of type ",
+         inQuotes(config.modelType),
+         " with this configuration does not have them, so use the config.json "
+         "that belongs to this checkpoint [moe-weights-unexpected]");
+}
+
+ImportResult<WeightMap> CheckpointMatcher::match() {
+  for (Weight &weight : map.weights)
+    matchWeight(weight);
+  if (!missing.empty())
+    return ImportError{cat(
+        "checkpoint: missing tensors ", nameList(missing),
+        missing.size() == kMaxMissing ? " or more" : "", "; model type ",
+        inQuotes(config.modelType), " in the layout ", inQuotes(map.layout),
+        " needs them, so complete the checkpoint (are all shards there?) or "
+        "use the config.json that belongs to it [moe-weights-missing]")};
+  checkUnexpected();
+  if (!message.empty())
+    return ImportError{message};
+  return std::move(map);
+}
+
+/// How many different tensors of the first layers' banks are in a checkpoint.
+bool holdsExperts(const WeightMap &map, const TensorListing &listing) {
+  for (const Weight &weight : map.weights)
+    if (weight.kind == WeightKind::Bank &&
+        listing.count(expertTensorName(weight.sources.front(), 0)))
+      return true;
+  return false;
+}
+
+ImportError unknownLayout(const std::vector<WeightMap> &candidates) {
+  std::vector<std::string> names;
+  for (const WeightMap &map : candidates)
+    for (const Weight &weight : map.weights)
+      if (weight.role == Role::ExpertGate) {
+        names.push_back(expertTensorName(weight.sources.front(), 0));
+        break;
+      }
+  return ImportError{cat("checkpoint: no expert tensors in a known layout, "
+                         "expected a tensor such as ",
+                         nameList(names),
+                         "; convert the checkpoint to one of these layouts "
+                         "[moe-weights-layout]")};
+}
+
+bool hasExperts(const ModelConfig &config) {
+  return std::any_of(config.layers.begin(), config.layers.end(),
+                     [](const LayerConfig &layer) { return layer.isMoE(); });
+}
+
+ImportResult<const Family *> familyOf(const ModelConfig &config) {
+  const Family *family = findFamily(config.modelType);
+  if (family && !config.layers.empty())
+    return family;
+  return ImportError{cat("model type ", inQuotes(config.modelType), " with ",
+                         config.layers.size(),
+                         " layers, expected a supported type and at least one "
+                         "layer; build the description with parseModelConfig "
+                         "[moe-weights-role]")};
+}
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Public functions
+//===----------------------------------------------------------------------===//
+
+const WeightSpec &mlir::moe::hf::weightSpec(Role role) {
+  return *std::find_if(
+      std::begin(Specs), std::end(Specs),
+      [&](const WeightSpec &spec) { return spec.role == role; });
+}
+
+const Weight *WeightMap::find(std::string_view name) const {
+  for (const Weight &weight : weights)
+    if (weight.name == name)
+      return &weight;
+  return nullptr;
+}
+
+int64_t mlir::moe::hf::numElements(const Weight &weight) {
+  return checkedProduct(weight.shape).value_or(0);
+}
+
+std::string mlir::moe::hf::expertTensorName(const WeightSource &source,
+                                            int64_t expert) {
+  return source.perExpert ? withIndex(source.tensor, "{e}", expert)
+                          : source.tensor;
+}
+
+ImportResult<WeightMap>
+mlir::moe::hf::buildWeightMap(const ModelConfig &config) {
+  ImportResult<const Family *> family = familyOf(config);
+  if (!family)
+    return family.error();
+  return WeightLister(config, **family, *(*family)->layouts.begin()).list();
+}
+
+ImportResult<WeightMap>
+mlir::moe::hf::buildWeightMap(const ModelConfig &config,
+                              const TensorListing &checkpoint) {
+  ImportResult<const Family *> family = familyOf(config);
+  if (!family)
+    return family.error();
+  std::vector<WeightMap> candidates;
+  for (const Layout &layout : (*family)->layouts) {
+    ImportResult<WeightMap> map = WeightLister(config, **family, layout).list();
+    if (!map)
+      return map.error();
+    if (!hasExperts(config) || holdsExperts(*map, checkpoint))
+      return CheckpointMatcher(config, checkpoint, std::move(*map)).match();
+    candidates.push_back(std::move(*map));
+  }
+  return unknownLayout(candidates);
+}

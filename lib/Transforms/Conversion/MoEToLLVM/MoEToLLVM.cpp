@@ -1,0 +1,225 @@
+//===- MoEToLLVM.cpp - Weights and entries in the LLVM dialect
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Entry.h"
+#include "MoE/Transforms/Passes.h"
+#include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
+#include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/SymbolTable.h"
+
+namespace mlir::moe {
+#define GEN_PASS_DEF_CONVERTMOETOLLVMPASS
+#include "MoE/Transforms/Passes.h.inc"
+} // namespace mlir::moe
+
+using namespace mlir;
+using namespace mlir::moe;
+
+Value moe::createMemRef(OpBuilder &builder, Location loc, MemRefType type,
+                        Value pointer, ValueRange sizes) {
+  LLVMTypeConverter converter(builder.getContext());
+  Value descriptor;
+  if (type.hasStaticShape()) {
+    descriptor =
+        MemRefDescriptor::fromStaticShape(builder, loc, converter, type, pointer);
+  } else {
+    auto d = MemRefDescriptor::poison(builder, loc, converter.convertType(type));
+    d.setAllocatedPtr(builder, loc, pointer);
+    d.setAlignedPtr(builder, loc, pointer);
+    d.setConstantOffset(builder, loc, 0);
+    auto constant = [&](int64_t value) -> Value {
+      return LLVM::ConstantOp::create(builder, loc, builder.getI64Type(),
+                                      builder.getI64IntegerAttr(value));
+    };
+    Value stride = constant(1);
+    for (int64_t i = type.getRank() - 1; i >= 0; --i) {
+      Value size = type.isDynamicDim(i) ? sizes[type.getDynamicDimIndex(i)]
+                                        : constant(type.getDimSize(i));
+      d.setSize(builder, loc, i, size);
+      d.setStride(builder, loc, i, stride);
+      stride = LLVM::MulOp::create(builder, loc, stride, size);
+    }
+    descriptor = d;
+  }
+  return UnrealizedConversionCastOp::create(builder, loc, type, descriptor)
+      .getResult(0);
+}
+
+namespace {
+
+class ConvertMoEToLLVMPass
+    : public moe::impl::ConvertMoEToLLVMPassBase<ConvertMoEToLLVMPass> {
+public:
+  using ConvertMoEToLLVMPassBase::ConvertMoEToLLVMPassBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    for (auto [i, weight] : llvm::enumerate(module.getOps<WeightOp>())) {
+      indices[weight.getSymNameAttr()] = i;
+      weights.push_back(weight);
+    }
+    findUsers(module);
+    if (failed(checkOps(module)))
+      return signalPassFailure();
+    convertBankTypes(module);
+    addWeightArguments(module);
+    module.walk([&](Operation *op) {
+      OpBuilder builder(op);
+      if (auto get = dyn_cast<GetWeightOp>(op))
+        lower(builder, get);
+      else if (auto slice = dyn_cast<BankSliceOp>(op))
+        lower(builder, slice);
+      else if (auto bank = dyn_cast<MakeBankOp>(op))
+        lower(builder, bank);
+    });
+    TargetStamp stamp = {targetCPU, targetFeatures};
+    if (failed(emitEntries(module, weights, stamp, [&](func::FuncOp f) {
+          return users.contains(f);
+        })))
+      return signalPassFailure();
+    for (WeightOp weight : weights)
+      weight.erase();
+  }
+
+private:
+  /// Functions that read weights, directly or in what they call.
+  void findUsers(ModuleOp module) {
+    SymbolTable symbols(module);
+    bool changed = true;
+    while (changed) {
+      changed = false;
+      module.walk([&](Operation *op) {
+        auto function = op->getParentOfType<func::FuncOp>();
+        auto call = dyn_cast<func::CallOp>(op);
+        bool uses = isa<GetWeightOp>(op) ||
+                    (call && users.contains(symbols.lookup<func::FuncOp>(
+                                 call.getCallee())));
+        if (uses && function)
+          changed |= users.insert(function);
+      });
+    }
+  }
+
+  LogicalResult checkOps(ModuleOp module) {
+    WalkResult result = module.walk([](Operation *op) {
+      if (!isa<MoEDialect>(op->getDialect()) ||
+          isa<WeightOp, GetWeightOp, BankSliceOp, MakeBankOp>(op))
+        return WalkResult::advance();
+      op->emitOpError("expected to be lowered before "
+                      "[moe-to-llvm-unlowered]");
+      return WalkResult::interrupt();
+    });
+    return failure(result.wasInterrupted());
+  }
+
+  /// !moe.bank becomes a pointer to the table of its slices.
+  void convertBankTypes(ModuleOp module) {
+    auto pointer = LLVM::LLVMPointerType::get(&getContext());
+    auto convert = [&](Type type) -> Type {
+      return isa<BankType>(type) ? pointer : type;
+    };
+    module.walk([&](Operation *op) {
+      if (auto slice = dyn_cast<BankSliceOp>(op))
+        sliceTypes[slice] = cast<MemRefType>(slice.getSlice().getType());
+      if (auto function = dyn_cast<func::FuncOp>(op)) {
+        FunctionType type = function.getFunctionType();
+        function.setType(FunctionType::get(
+            &getContext(), llvm::map_to_vector(type.getInputs(), convert),
+            llvm::map_to_vector(type.getResults(), convert)));
+      }
+      for (Region &region : op->getRegions())
+        for (Block &block : region)
+          for (BlockArgument argument : block.getArguments())
+            argument.setType(convert(argument.getType()));
+      for (OpResult result : op->getResults())
+        result.setType(convert(result.getType()));
+    });
+  }
+
+  /// Functions that read weights get the table as their last argument.
+  void addWeightArguments(ModuleOp module) {
+    SymbolTable symbols(module);
+    auto pointer = LLVM::LLVMPointerType::get(&getContext());
+    for (func::FuncOp function : users)
+      (void)function.insertArgument(function.getNumArguments(), pointer,
+                                    DictionaryAttr(), function.getLoc());
+    module.walk([&](func::CallOp call) {
+      if (users.contains(symbols.lookup<func::FuncOp>(call.getCallee())))
+        call.getOperandsMutable().append(weightTable(call));
+    });
+  }
+
+  Value weightTable(Operation *op) {
+    auto function = op->getParentOfType<func::FuncOp>();
+    return function.getArgument(function.getNumArguments() - 1);
+  }
+
+  /// The pointer in element `index` of a table of pointers.
+  Value loadPointer(OpBuilder &builder, Location loc, Value table,
+                    LLVM::GEPArg index) {
+    auto pointer = LLVM::LLVMPointerType::get(&getContext());
+    Value address = LLVM::GEPOp::create(builder, loc, pointer, pointer, table,
+                                        ArrayRef<LLVM::GEPArg>{index});
+    return LLVM::LoadOp::create(builder, loc, pointer, address);
+  }
+
+  void lower(OpBuilder &builder, GetWeightOp op) {
+    int32_t index = indices.lookup(op.getWeightAttr().getAttr());
+    Value pointer = loadPointer(builder, op.getLoc(), weightTable(op), index);
+    if (auto type = dyn_cast<MemRefType>(op.getType()))
+      pointer = createMemRef(builder, op.getLoc(), type, pointer);
+    op.getResult().replaceAllUsesWith(pointer);
+    op.erase();
+  }
+
+  void lower(OpBuilder &builder, BankSliceOp op) {
+    Location loc = op.getLoc();
+    Value expert = arith::IndexCastOp::create(
+        builder, loc, builder.getI64Type(), op->getOperand(1));
+    Value pointer = loadPointer(builder, loc, op->getOperand(0), expert);
+    op.getSlice().replaceAllUsesWith(
+        createMemRef(builder, loc, sliceTypes.lookup(op), pointer));
+    op.erase();
+  }
+
+  void lower(OpBuilder &builder, MakeBankOp op) {
+    Location loc = op.getLoc();
+    auto pointer = LLVM::LLVMPointerType::get(&getContext());
+    OpBuilder atEntry(builder);
+    atEntry.setInsertionPointToStart(
+        &op->getParentOfType<func::FuncOp>().getBody().front());
+    Value count = LLVM::ConstantOp::create(
+        atEntry, loc, builder.getI64Type(),
+        builder.getI64IntegerAttr(op->getNumOperands()));
+    Value table =
+        LLVM::AllocaOp::create(atEntry, loc, pointer, pointer, count);
+    for (auto [e, slice] : llvm::enumerate(op->getOperands())) {
+      Value address = memref::ExtractAlignedPointerAsIndexOp::create(
+          builder, loc, slice);
+      Value integer = arith::IndexCastOp::create(
+          builder, loc, builder.getI64Type(), address);
+      Value base = LLVM::IntToPtrOp::create(builder, loc, pointer, integer);
+      Value place = LLVM::GEPOp::create(
+          builder, loc, pointer, pointer, table,
+          ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(e)});
+      LLVM::StoreOp::create(builder, loc, base, place);
+    }
+    op->getResult(0).replaceAllUsesWith(table);
+    op.erase();
+  }
+
+  SmallVector<WeightOp> weights;
+  DenseMap<StringAttr, int32_t> indices;
+  llvm::SetVector<func::FuncOp> users;
+  DenseMap<Operation *, MemRefType> sliceTypes;
+};
+
+} // namespace

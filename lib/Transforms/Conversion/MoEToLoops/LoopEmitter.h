@@ -1,0 +1,187 @@
+//===- LoopEmitter.h - Short forms for emitting loops -*- C++ -*-
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_LIB_CONVERSION_MOETOLOOPS_LOOPEMITTER_H
+#define MOE_LIB_CONVERSION_MOETOLOOPS_LOOPEMITTER_H
+
+#include "MoE/Dialect/MoE/IR/MoE.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace mlir::moe {
+
+/// Emits scalar code and loops on memrefs. Names follow the source language the
+/// emitted code would be written in.
+class LoopEmitter : public ImplicitLocOpBuilder {
+public:
+  using ImplicitLocOpBuilder::ImplicitLocOpBuilder;
+
+  // Constants.
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(*this, value);
+  }
+  Value i32(int64_t value) {
+    return arith::ConstantIntOp::create(*this, value, 32);
+  }
+  Value boolean(bool value) {
+    return arith::ConstantIntOp::create(*this, value, 1);
+  }
+  Value f32(double value) {
+    return arith::ConstantOp::create(
+        *this, getF32FloatAttr(static_cast<float>(value)));
+  }
+
+  // Arithmetic; the operands' type decides between integers and floats.
+  Value add(Value a, Value b) {
+    return isFloat(a) ? Value(arith::AddFOp::create(*this, a, b))
+                      : Value(arith::AddIOp::create(*this, a, b));
+  }
+  Value sub(Value a, Value b) {
+    return isFloat(a) ? Value(arith::SubFOp::create(*this, a, b))
+                      : Value(arith::SubIOp::create(*this, a, b));
+  }
+  Value mul(Value a, Value b) {
+    return isFloat(a) ? Value(arith::MulFOp::create(*this, a, b))
+                      : Value(arith::MulIOp::create(*this, a, b));
+  }
+  Value div(Value a, Value b) { return arith::DivFOp::create(*this, a, b); }
+  /// The larger one; NaN if either is.
+  Value maximum(Value a, Value b) {
+    return arith::MaximumFOp::create(*this, a, b);
+  }
+  Value minIndex(Value a, Value b) {
+    return arith::MinSIOp::create(*this, a, b);
+  }
+  Value exp(Value a) { return math::ExpOp::create(*this, a); }
+  Value abs(Value a) { return math::AbsFOp::create(*this, a); }
+  Value toIndex(Value integer) {
+    return arith::IndexCastOp::create(*this, getIndexType(), integer);
+  }
+  Value toI32(Value index) {
+    return arith::IndexCastOp::create(*this, getI32Type(), index);
+  }
+
+  // Conditions.
+  Value less(Value a, Value b) {
+    return arith::CmpIOp::create(*this, arith::CmpIPredicate::slt, a, b);
+  }
+  Value atLeast(Value a, Value b) {
+    return arith::CmpIOp::create(*this, arith::CmpIPredicate::sge, a, b);
+  }
+  Value equal(Value a, Value b) {
+    return arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, a, b);
+  }
+  Value greater(Value a, Value b) {
+    return arith::CmpFOp::create(*this, arith::CmpFPredicate::OGT, a, b);
+  }
+  Value atMost(Value a, Value b) {
+    return arith::CmpFOp::create(*this, arith::CmpFPredicate::OLE, a, b);
+  }
+  Value equalF(Value a, Value b) {
+    return arith::CmpFOp::create(*this, arith::CmpFPredicate::OEQ, a, b);
+  }
+  Value isNaN(Value a) {
+    return arith::CmpFOp::create(*this, arith::CmpFPredicate::UNO, a, a);
+  }
+  Value both(Value a, Value b) { return arith::AndIOp::create(*this, a, b); }
+  Value either(Value a, Value b) { return arith::OrIOp::create(*this, a, b); }
+  Value negate(Value a) {
+    return arith::XOrIOp::create(*this, a, boolean(true));
+  }
+  Value select(Value condition, Value a, Value b) {
+    return arith::SelectOp::create(*this, condition, a, b);
+  }
+  /// True if key `a` ranks strictly before `b`: it is larger, or `b` is NaN and
+  /// `a` is not (NaN ranks below -inf).
+  Value ranksBefore(Value a, Value b) {
+    return either(greater(a, b), both(isNaN(b), negate(isNaN(a))));
+  }
+
+  // Memory.
+  Value alloc(ArrayRef<int64_t> shape, Type element, ValueRange sizes = {}) {
+    return memref::AllocOp::create(*this, MemRefType::get(shape, element),
+                                   sizes);
+  }
+  Value dim(Value memref, int64_t dimension) {
+    return memref::DimOp::create(*this, memref, dimension);
+  }
+  Value load(Value memref, ValueRange indices) {
+    return memref::LoadOp::create(*this, memref, indices);
+  }
+  void store(Value value, Value memref, ValueRange indices) {
+    memref::StoreOp::create(*this, value, memref, indices);
+  }
+
+  // Control flow.
+  void forEach(Value low, Value high, function_ref<void(Value)> body) {
+    auto loop = scf::ForOp::create(*this, low, high, index(1));
+    OpBuilder::InsertionGuard guard(*this);
+    setInsertionPointToStart(loop.getBody());
+    body(loop.getInductionVar());
+  }
+  void forEach(int64_t count, function_ref<void(Value)> body) {
+    forEach(index(0), index(count), body);
+  }
+  /// A loop that carries values: `body` maps (i, carried) to the next ones.
+  SmallVector<Value>
+  fold(Value low, Value high, ValueRange initial,
+       function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+    auto loop = scf::ForOp::create(*this, low, high, index(1), initial);
+    {
+      OpBuilder::InsertionGuard guard(*this);
+      setInsertionPointToStart(loop.getBody());
+      scf::YieldOp::create(
+          *this, body(loop.getInductionVar(), loop.getRegionIterArgs()));
+    }
+    return llvm::to_vector(ValueRange(loop.getResults()));
+  }
+  Value fold(int64_t count, Value initial,
+             function_ref<Value(Value, Value)> body) {
+    return fold(index(0), index(count), ValueRange{initial},
+                [&](Value i, ValueRange carried) {
+                  return SmallVector<Value>{body(i, carried[0])};
+                })
+        .front();
+  }
+  void ifThen(Value condition, function_ref<void()> then) {
+    auto op = scf::IfOp::create(*this, condition, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(*this);
+    setInsertionPointToStart(op.thenBlock());
+    then();
+  }
+  void ifThenElse(Value condition, function_ref<void()> then,
+                  function_ref<void()> otherwise) {
+    auto op = scf::IfOp::create(*this, condition, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(*this);
+    setInsertionPointToStart(op.thenBlock());
+    then();
+    setInsertionPointToStart(op.elseBlock());
+    otherwise();
+  }
+
+  /// norm of `count` weights that `weight(i)` yields (0 for those left out),
+  /// with the eps of `attr`.
+  Value norm(NormalizeAttr attr, int64_t count,
+             function_ref<Value(Value)> weight);
+
+private:
+  static bool isFloat(Value value) { return isa<FloatType>(value.getType()); }
+};
+
+/// The lowerings, one per op; `op` is in its form on memrefs.
+void emitRouter(LoopEmitter &emit, RouterOp op);
+void emitPlan(LoopEmitter &emit, PlanOp op);
+void emitDispatch(LoopEmitter &emit, DispatchOp op);
+void emitCombine(LoopEmitter &emit, CombineOp op);
+
+} // namespace mlir::moe
+
+#endif // MOE_LIB_CONVERSION_MOETOLOOPS_LOOPEMITTER_H

@@ -1,0 +1,138 @@
+//===- MoEToLoops.cpp - Routing ops on memrefs become loops
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "LoopEmitter.h"
+#include "MoE/Transforms/Passes.h"
+
+namespace mlir::moe {
+#define GEN_PASS_DEF_CONVERTMOETOLOOPSPASS
+#include "MoE/Transforms/Passes.h.inc"
+} // namespace mlir::moe
+
+using namespace mlir;
+using namespace mlir::moe;
+
+Value LoopEmitter::norm(NormalizeAttr attr, int64_t count,
+                        function_ref<Value(Value)> weight) {
+  double p = attr.getP().convertToDouble();
+  Value sum = fold(count, f32(0), [&](Value i, Value sum) {
+    Value magnitude = abs(weight(i));
+    if (p == 2)
+      magnitude = mul(magnitude, magnitude);
+    else if (p != 1)
+      magnitude = math::PowFOp::create(*this, magnitude, f32(p));
+    return add(sum, magnitude);
+  });
+  if (p == 2)
+    sum = math::SqrtOp::create(*this, sum);
+  else if (p != 1)
+    sum = math::PowFOp::create(*this, sum, f32(1 / p));
+  switch (attr.getEpsMode()) {
+  case EpsMode::None:
+    return sum;
+  case EpsMode::Add:
+    return add(sum, f32(attr.getEps().convertToDouble()));
+  case EpsMode::Clamp:
+    return maximum(sum, f32(attr.getEps().convertToDouble()));
+  }
+  llvm_unreachable("all modes are handled");
+}
+
+void moe::emitDispatch(LoopEmitter &emit, DispatchOp op) {
+  Value x = op.getX(), rows = op.getInto()[0];
+  Value width = emit.dim(x, 1);
+  if (Value weights = op.getWeights()) {
+    Value position = op.getPosition();
+    emit.forEach(emit.index(0), emit.dim(position, 0), [&](Value t) {
+      emit.forEach(emit.index(0), emit.dim(position, 1), [&](Value j) {
+        Value row = emit.load(position, {t, j});
+        emit.ifThen(emit.atLeast(row, emit.i32(0)), [&] {
+          Value r = emit.toIndex(row);
+          Value weight = emit.load(weights, {t, j});
+          emit.forEach(emit.index(0), width, [&](Value h) {
+            emit.store(emit.mul(weight, emit.load(x, {t, h})), rows, {r, h});
+          });
+        });
+      });
+    });
+    return;
+  }
+  Value last = emit.sub(emit.dim(op.getOffsets(), 0), emit.index(1));
+  Value numRows = emit.toIndex(emit.load(op.getOffsets(), last));
+  emit.forEach(emit.index(0), numRows, [&](Value r) {
+    Value t = emit.toIndex(emit.load(op.getSource(), r));
+    emit.forEach(emit.index(0), width, [&](Value h) {
+      emit.store(emit.load(x, {t, h}), rows, {r, h});
+    });
+  });
+}
+
+void moe::emitCombine(LoopEmitter &emit, CombineOp op) {
+  Value rows = op.getRows(), position = op.getPosition();
+  Value result = op.getInto()[0];
+  Value width = emit.dim(rows, 1);
+  emit.forEach(emit.index(0), emit.dim(position, 0), [&](Value t) {
+    emit.forEach(emit.index(0), width,
+                 [&](Value h) { emit.store(emit.f32(0), result, {t, h}); });
+    // result[t] += weight * source[row]
+    auto accumulate = [&](Value weight, Value source, Value row) {
+      emit.forEach(emit.index(0), width, [&](Value h) {
+        Value term = emit.load(source, {row, h});
+        if (weight)
+          term = emit.mul(weight, term);
+        emit.store(emit.add(emit.load(result, {t, h}), term), result, {t, h});
+      });
+    };
+    emit.forEach(emit.index(0), emit.dim(position, 1), [&](Value j) {
+      Value row = emit.load(position, {t, j});
+      Value weight;
+      if (op.getWeights())
+        weight = emit.load(op.getWeights(), {t, j});
+      Value kept = emit.atLeast(row, emit.i32(0));
+      emit.ifThen(kept,
+                  [&] { accumulate(weight, rows, emit.toIndex(row)); });
+      if (Value passthrough = op.getPassthrough()) {
+        Value zero = emit.equalF(weight, emit.f32(0));
+        emit.ifThen(emit.negate(emit.either(kept, zero)),
+                    [&] { accumulate(weight, passthrough, t); });
+      }
+    });
+  });
+}
+
+namespace {
+
+struct ConvertMoEToLoopsPass
+    : public moe::impl::ConvertMoEToLoopsPassBase<ConvertMoEToLoopsPass> {
+  void runOnOperation() override {
+    SmallVector<Operation *> ops;
+    getOperation()->walk([&](Operation *op) {
+      if (isa<RouterOp, PlanOp, DispatchOp, CombineOp>(op))
+        ops.push_back(op);
+    });
+    for (Operation *op : ops) {
+      if (op->getNumResults() != 0) {
+        op->emitOpError("expected the form on memrefs; bufferize first "
+                        "[moe-to-loops-tensor]");
+        return signalPassFailure();
+      }
+      LoopEmitter emit(op->getLoc(), op);
+      if (auto router = dyn_cast<RouterOp>(op))
+        emitRouter(emit, router);
+      else if (auto plan = dyn_cast<PlanOp>(op))
+        emitPlan(emit, plan);
+      else if (auto dispatch = dyn_cast<DispatchOp>(op))
+        emitDispatch(emit, dispatch);
+      else
+        emitCombine(emit, cast<CombineOp>(op));
+      op->erase();
+    }
+  }
+};
+
+} // namespace

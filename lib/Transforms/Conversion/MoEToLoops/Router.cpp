@@ -1,0 +1,341 @@
+//===- Router.cpp - moe.router as loops
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Follows the steps of docs/spec/router.md for one token at a time, with a few
+// rows of E values as scratch.
+//
+//===----------------------------------------------------------------------===//
+
+#include "LoopEmitter.h"
+#include <limits>
+
+using namespace mlir;
+using namespace mlir::moe;
+
+namespace {
+
+class RouterEmitter {
+public:
+  RouterEmitter(LoopEmitter &emit, RouterOp op)
+      : emit(emit), op(op), experts(op.getNumExperts()), topK(op.getTopK()),
+        weights(op.getInto()[0]), ids(op.getInto()[1]),
+        needsScores(op.getDomain() == ScoreDomain::All || op.returnsScores() ||
+                    !op.comparesLogits()) {}
+
+  void run() {
+    Type f32 = emit.getF32Type();
+    z = emit.alloc({experts}, f32);
+    key = emit.alloc({experts}, f32);
+    s = needsScores ? emit.alloc({experts}, f32) : Value();
+    taken = emit.alloc({experts}, emit.getI1Type());
+    if (auto limit = op.getGroupLimit())
+      groupScore = emit.alloc({limit->getGroups()}, f32);
+    emit.forEach(emit.index(0), emit.dim(op.getLogits(), 0), [&](Value token) {
+      t = token;
+      loadLogits();
+      if (needsScores)
+        emitScores();
+      if (op.getSelection() != Selection::Table) {
+        emitKeys();
+        if (op.getGroupLimit())
+          limitGroups(*op.getGroupLimit());
+      }
+      select();
+      if (op.getDomain() == ScoreDomain::Selected &&
+          op.getScore() == Score::Softmax)
+        softmaxOverSelected();
+      finishWeights();
+    });
+  }
+
+private:
+  /// z[e] = normalised logits[t, e]
+  void loadLogits() {
+    auto norm = op.getLogitNorm();
+    auto logit = [&](Value e) { return emit.load(op.getLogits(), {t, e}); };
+    Value mean, factor;
+    if (norm && norm->getKind() == LogitNorm::ZScore) {
+      Value count = emit.f32(experts);
+      mean = emit.div(emit.fold(experts, emit.f32(0),
+                                [&](Value e, Value sum) {
+                                  return emit.add(sum, logit(e));
+                                }),
+                      count);
+      Value squares =
+          emit.fold(experts, emit.f32(0), [&](Value e, Value sum) {
+            Value d = emit.sub(logit(e), mean);
+            return emit.add(sum, emit.mul(d, d));
+          });
+      Value deviation = math::SqrtOp::create(emit, emit.div(squares, count));
+      factor = emit.div(emit.f32(norm->getValue().convertToDouble()), deviation);
+    }
+    emit.forEach(experts, [&](Value e) {
+      Value value = logit(e);
+      if (norm) {
+        Value c = emit.f32(norm->getValue().convertToDouble());
+        switch (norm->getKind()) {
+        case LogitNorm::None:
+          break;
+        case LogitNorm::ZScore:
+          value = emit.mul(emit.sub(value, mean), factor);
+          break;
+        case LogitNorm::SoftCap:
+          value = emit.mul(c, math::TanhOp::create(emit, emit.div(value, c)));
+          break;
+        case LogitNorm::Scale:
+          value = emit.mul(c, value);
+          break;
+        }
+      }
+      emit.store(value, z, e);
+    });
+  }
+
+  /// A score that looks at one logit only.
+  Value pointwise(Value logit) {
+    switch (op.getScore()) {
+    case Score::Sigmoid: {
+      Value negated = arith::NegFOp::create(emit, logit);
+      return emit.div(emit.f32(1), emit.add(emit.f32(1), emit.exp(negated)));
+    }
+    case Score::SqrtSoftplus: {
+      // log(1 + e^z) = max(z, 0) + log1p(e^-|z|), which cannot overflow.
+      Value negated = arith::NegFOp::create(emit, emit.abs(logit));
+      Value tail = math::Log1pOp::create(emit, emit.exp(negated));
+      Value softplus = emit.add(emit.maximum(logit, emit.f32(0)), tail);
+      return math::SqrtOp::create(emit, softplus);
+    }
+    case Score::Identity:
+    case Score::Softmax:
+      return logit;
+    }
+    llvm_unreachable("all scores are handled");
+  }
+
+  /// s[e] = score(z)[e]
+  void emitScores() {
+    if (op.getScore() != Score::Softmax) {
+      emit.forEach(experts, [&](Value e) {
+        emit.store(pointwise(emit.load(z, e)), s, e);
+      });
+    } else {
+      Value peak = emit.fold(
+          experts, emit.f32(-std::numeric_limits<double>::infinity()),
+          [&](Value e, Value m) { return emit.maximum(m, emit.load(z, e)); });
+      Value sum = emit.fold(experts, emit.f32(0), [&](Value e, Value sum) {
+        Value value = emit.exp(emit.sub(emit.load(z, e), peak));
+        emit.store(value, s, e);
+        return emit.add(sum, value);
+      });
+      emit.forEach(experts, [&](Value e) {
+        emit.store(emit.div(emit.load(s, e), sum), s, e);
+      });
+    }
+    if (op.returnsScores())
+      emit.forEach(experts, [&](Value e) {
+        emit.store(emit.load(s, e), op.getInto()[2], {t, e});
+      });
+  }
+
+  void emitKeys() {
+    emit.forEach(experts, [&](Value e) {
+      Value value = emit.load(op.comparesLogits() ? z : s, e);
+      if (op.getBias())
+        value = emit.add(value, emit.load(op.getBias(), e));
+      emit.store(value, key, e);
+    });
+  }
+
+  /// How many of `count` values of `memref` from `first` on rank before the one
+  /// at first + i.
+  Value rank(Value memref, Value first, Value i, int64_t count) {
+    Value mine = emit.load(memref, emit.add(first, i));
+    return emit.fold(count, emit.index(0), [&](Value j, Value before) {
+      Value other = emit.load(memref, emit.add(first, j));
+      Value tie = emit.negate(
+          emit.either(emit.ranksBefore(mine, other),
+                      emit.ranksBefore(other, mine)));
+      Value wins = emit.either(emit.ranksBefore(other, mine),
+                               emit.both(tie, emit.less(j, i)));
+      return emit.select(wins, emit.add(before, emit.index(1)), before);
+    });
+  }
+
+  /// Replaces the keys of all experts outside the best groups.
+  void limitGroups(GroupLimitAttr limit) {
+    int64_t size = experts / limit.getGroups();
+    Value zero = emit.index(0);
+    emit.forEach(limit.getGroups(), [&](Value g) {
+      Value first = emit.mul(g, emit.index(size));
+      int64_t top = limit.getScore() == GroupScore::Max ? 1 : limit.getTop();
+      Value score = emit.fold(size, emit.f32(0), [&](Value i, Value sum) {
+        Value isTop =
+            emit.less(rank(key, first, i, size), emit.index(top));
+        Value value = emit.load(key, emit.add(first, i));
+        return emit.select(isTop, emit.add(sum, value), sum);
+      });
+      emit.store(score, groupScore, g);
+    });
+    Value fill =
+        emit.f32(limit.getFill() == GroupFill::Zero
+                     ? 0.0
+                     : -std::numeric_limits<double>::infinity());
+    emit.forEach(limit.getGroups(), [&](Value g) {
+      Value first = emit.mul(g, emit.index(size));
+      Value kept = emit.less(rank(groupScore, zero, g, limit.getGroups()),
+                             emit.index(limit.getKeep()));
+      emit.ifThen(emit.negate(kept), [&] {
+        emit.forEach(size, [&](Value i) {
+          emit.store(fill, key, emit.add(first, i));
+        });
+      });
+    });
+  }
+
+  /// Fills ids[t], and weights[t] as far as one selected expert decides it.
+  void select() {
+    if (op.getSelection() == Selection::Table) {
+      emit.forEach(topK, [&](Value j) {
+        Value id = emit.load(op.getTable(), {t, j});
+        emit.store(id, ids, {t, j});
+        emit.ifThenElse(
+            emit.atLeast(id, emit.i32(0)),
+            [&] { emit.store(weightOf(emit.toIndex(id)), weights, {t, j}); },
+            [&] { emit.store(emit.f32(0), weights, {t, j}); });
+      });
+      return;
+    }
+    emit.forEach(experts,
+                 [&](Value e) { emit.store(emit.boolean(false), taken, e); });
+    emit.forEach(topK, [&](Value j) {
+      Value best = argmax();
+      emit.store(emit.toI32(best), ids, {t, j});
+      emit.store(op.getDomain() == ScoreDomain::Threshold
+                     ? thresholdWeight(best)
+                     : weightOf(best),
+                 weights, {t, j});
+      emit.store(emit.boolean(true), taken, best);
+    });
+  }
+
+  /// The expert not yet taken whose key ranks first; ties to the lower index.
+  Value argmax() {
+    Value none = emit.index(-1);
+    SmallVector<Value> best = emit.fold(
+        emit.index(0), emit.index(experts), ValueRange{none, emit.f32(0)},
+        [&](Value e, ValueRange carried) -> SmallVector<Value> {
+          Value mine = emit.load(key, e);
+          Value first = emit.less(carried[0], emit.index(0));
+          Value wins = emit.both(
+              emit.negate(emit.load(taken, e)),
+              emit.either(first, emit.ranksBefore(mine, carried[1])));
+          return {emit.select(wins, e, carried[0]),
+                  emit.select(wins, mine, carried[1])};
+        });
+    return best[0];
+  }
+
+  /// The weight before normalisation; with a softmax over the selected logits,
+  /// the logit for now.
+  Value weightOf(Value expert) {
+    if (op.getDomain() == ScoreDomain::All)
+      return emit.load(s, expert);
+    return pointwise(emit.load(z, expert));
+  }
+
+  /// SparseMixer: softmax over the logits not taken whose relative distance
+  /// from the largest one, at `best`, is at most the threshold.
+  Value thresholdWeight(Value best) {
+    Value peak = emit.load(z, best);
+    Value threshold = emit.f32(op.getThreshold()->convertToDouble());
+    Value sum = emit.fold(experts, emit.f32(0), [&](Value e, Value sum) {
+      Value logit = emit.load(z, e);
+      Value distance = emit.div(emit.sub(peak, logit),
+                                emit.maximum(emit.abs(logit), peak));
+      // The largest logit itself counts even where the distance is 0 / 0.
+      Value near = emit.either(emit.atMost(distance, threshold),
+                               emit.equal(e, best));
+      Value counts = emit.both(near, emit.negate(emit.load(taken, e)));
+      Value term = emit.exp(emit.sub(logit, peak));
+      return emit.select(counts, emit.add(sum, term), sum);
+    });
+    return emit.div(emit.f32(1), sum);
+  }
+
+  /// weights[t] = softmax(weights[t]) over the slots that hold an expert.
+  void softmaxOverSelected() {
+    bool mayBeNone = op.getSelection() == Selection::Table;
+    auto holds = [&](Value j) {
+      return mayBeNone ? emit.atLeast(emit.load(ids, {t, j}), emit.i32(0))
+                       : emit.boolean(true);
+    };
+    Value lowest = emit.f32(-std::numeric_limits<double>::infinity());
+    Value peak = emit.fold(topK, lowest, [&](Value j, Value m) {
+      Value value = emit.load(weights, {t, j});
+      return emit.maximum(m, emit.select(holds(j), value, lowest));
+    });
+    Value sum = emit.fold(topK, emit.f32(0), [&](Value j, Value sum) {
+      Value value = emit.exp(emit.sub(emit.load(weights, {t, j}), peak));
+      value = emit.select(holds(j), value, emit.f32(0));
+      emit.store(value, weights, {t, j});
+      return emit.add(sum, value);
+    });
+    emit.forEach(topK, [&](Value j) {
+      Value value = emit.div(emit.load(weights, {t, j}), sum);
+      value = emit.select(holds(j), value, emit.f32(0));
+      emit.store(value, weights, {t, j});
+    });
+  }
+
+  /// Normalises and scales weights[t].
+  void finishWeights() {
+    auto normalize = op.getNormalize();
+    if (!normalize && !op.getScale() && !op.getExpertScale())
+      return;
+    Value norm;
+    if (normalize)
+      norm = emit.norm(*normalize, topK, [&](Value j) {
+        return emit.load(weights, {t, j});
+      });
+    bool mayBeNone = op.getSelection() == Selection::Table;
+    emit.forEach(topK, [&](Value j) {
+      auto finish = [&](Value id) {
+        Value value = emit.load(weights, {t, j});
+        if (norm)
+          value = emit.div(value, norm);
+        if (op.getScale())
+          value = emit.mul(value, emit.f32(op.getScale()->convertToDouble()));
+        if (op.getExpertScale())
+          value = emit.mul(value,
+                           emit.load(op.getExpertScale(), emit.toIndex(id)));
+        emit.store(value, weights, {t, j});
+      };
+      Value id = emit.load(ids, {t, j});
+      if (mayBeNone)
+        emit.ifThen(emit.atLeast(id, emit.i32(0)), [&] { finish(id); });
+      else
+        finish(id);
+    });
+  }
+
+  LoopEmitter &emit;
+  RouterOp op;
+  int64_t experts, topK;
+  Value weights, ids;
+  bool needsScores;
+  /// Scratch, E values each: logits, scores, keys, who is taken; and the score
+  /// of each group.
+  Value z, s, key, taken, groupScore;
+  Value t; ///< the token
+};
+
+} // namespace
+
+void moe::emitRouter(LoopEmitter &emit, RouterOp op) {
+  RouterEmitter(emit, op).run();
+}

@@ -1,0 +1,112 @@
+//===- Pipelines.cpp - The compilation pipeline
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "MoE/Transforms/Pipelines.h"
+#include "MoE/Dialect/MoE/Transforms/Passes.h"
+#include "MoE/Transforms/Passes.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace mlir::moe;
+
+/// Tensors become memrefs, in place wherever the analysis allows.
+static void addBufferization(OpPassManager &pm) {
+  pm.addPass(createBufferizeEntriesPass());
+  // Results are computed where they belong instead of copied there.
+  pm.addPass(bufferization::createEmptyTensorEliminationPass());
+  bufferization::OneShotBufferizePassOptions options;
+  options.bufferizeFunctionBoundaries = true;
+  options.functionBoundaryTypeConversion =
+      bufferization::LayoutMapOption::IdentityLayoutMap;
+  pm.addPass(bufferization::createOneShotBufferizePass(options));
+  pm.addPass(bufferization::createDropEquivalentBufferResultsPass());
+  // Copies of a buffer to itself fold only once the views agree.
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(memref::createFoldMemRefAliasOpsPass());
+  pm.addPass(createCanonicalizerPass());
+}
+
+static void addLoweringToLLVM(OpPassManager &pm,
+                              const CompileOptions &options) {
+  pm.addNestedPass<func::FuncOp>(createConvertMoEToLoopsPass());
+  pm.addNestedPass<func::FuncOp>(createScheduleContractionsPass());
+  pm.addNestedPass<func::FuncOp>(createLowerMemRefsPass());
+  pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createPlanMemoryPass());
+
+  ConvertMoEToLLVMPassOptions toLLVM;
+  toLLVM.targetCPU = options.targetCPU;
+  toLLVM.targetFeatures = options.targetFeatures;
+  pm.addPass(createConvertMoEToLLVMPass(toLLVM));
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(createSCFToControlFlowPass());
+  // bf16 <-> f32 without the library calls that Debian's libgcc lacks.
+  arith::ArithExpandOpsPassOptions expand;
+  expand.includeBf16 = true;
+  pm.addPass(arith::createArithExpandOpsPass(expand));
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createConvertMathToLibmPass());
+  pm.addPass(createFinalizeMemRefToLLVMConversionPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createConvertIndexToLLVMPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void moe::buildCompilePipeline(OpPassManager &pm,
+                               const CompileOptions &options) {
+  // graph: routing is explicit, weights are named, nothing is decided. No
+  // common subexpressions on tensors: two uses of one filled tensor would
+  // bufferize to a copy.
+  pm.addPass(createCanonicalizerPass());
+  if (options.stopAfter == Stage::Graph)
+    return;
+
+  // planned: every dispatch has a bound on its rows.
+  pm.addPass(createFuseExpertsPass());
+  pm.addPass(createPlanCapacityPass());
+  pm.addPass(createCanonicalizerPass());
+  if (options.stopAfter == Stage::Planned)
+    return;
+
+  // grouped: loops over (group, row tile), no code per expert.
+  TileExpertsPassOptions tile;
+  tile.rowTile = options.rowTile;
+  pm.addPass(createTileExpertsPass(tile));
+  pm.addPass(createCanonicalizerPass());
+  if (options.stopAfter == Stage::Grouped)
+    return;
+
+  // bufferized: memrefs, no copy of a cache or a weight.
+  addBufferization(pm);
+  if (options.stopAfter == Stage::Bufferized)
+    return;
+
+  addLoweringToLLVM(pm, options);
+}
+
+void moe::registerPipelines() {
+  PassPipelineRegistration<CompileOptions>(
+      "moe-compile", "Lowers a module from any level to the LLVM dialect",
+      buildCompilePipeline);
+}

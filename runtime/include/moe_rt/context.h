@@ -1,0 +1,78 @@
+//===- context.h - Bind weights to a compiled module and call it -*- C -*-===//
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_RT_CONTEXT_H
+#define MOE_RT_CONTEXT_H
+
+#include "moe_rt/safetensors.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// What a call needs besides its arguments: bound weights, workspace, threads,
+/// last message. One call at a time per context; contexts are independent.
+typedef struct moe_ctx moe_ctx;
+
+/// `size` is sizeof(moe_ctx_options); fields are only ever appended. Zero in
+/// any other field means the default.
+typedef struct moe_ctx_options {
+  size_t size;
+  int32_t num_threads; ///< 0 = one per core of this machine
+  /// Allocator for workspace and tables (alignment is a power of two, >= 16);
+  /// both null = the C library's.
+  void *(*allocate)(void *user, size_t bytes, size_t alignment);
+  void (*deallocate)(void *user, void *pointer);
+  void *user;
+} moe_ctx_options;
+
+/// Checks that `module` has this runtime's ABI version and that this CPU has
+/// the features it was compiled for, and makes a context for it. `module` must
+/// outlive the context.
+int32_t moe_ctx_create(const moe_module *module, const moe_ctx_options *options,
+                       moe_ctx **out, moe_error *error);
+void moe_ctx_destroy(moe_ctx *ctx);
+
+/// Points every weight of the module into `checkpoint` (which must outlive the
+/// context): a name, dtype or shape that differs is an error that names it.
+/// Nothing is copied.
+int32_t moe_ctx_bind_checkpoint(moe_ctx *ctx, const moe_checkpoint *checkpoint);
+
+/// Fills every weight with reproducible values (the same for the same seed,
+/// weight name, shape and dtype): approximately normal with mean 0 and
+/// deviation 1/sqrt(last dimension); for weights of rank 0 and 1, most of which
+/// scale a normalization, with mean 1 and deviation 1/64. Integer weights are
+/// refused.
+int32_t moe_ctx_bind_random(moe_ctx *ctx, uint64_t seed);
+
+/// The status and message of the last failed call.
+int32_t moe_ctx_status(const moe_ctx *ctx);
+const char *moe_ctx_message(const moe_ctx *ctx);
+
+/// The entry of that name, or null.
+const moe_function *moe_module_find(const moe_module *module, const char *name);
+
+/// Shapes of the outputs (tied ones left out, in order) for these inputs, with
+/// `data` null: what to allocate before the call. `out` has room for n_out.
+int32_t moe_ctx_output_shapes(moe_ctx *ctx, const moe_function *function,
+                              const moe_tensor *in, size_t n_in,
+                              moe_tensor *out, size_t n_out);
+
+/// Runs `function`. Fails with MOE_INVALID_ARGUMENT if weights are not bound.
+int32_t moe_ctx_call(moe_ctx *ctx, const moe_function *function,
+                     const moe_tensor *in, size_t n_in, moe_tensor *out,
+                     size_t n_out);
+
+/// Largest workspace that a call of this context has asked for, in bytes.
+uint64_t moe_ctx_peak_workspace(const moe_ctx *ctx);
+
+#ifdef __cplusplus
+} // extern "C"
+#endif
+
+#endif // MOE_RT_CONTEXT_H

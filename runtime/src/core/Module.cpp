@@ -1,0 +1,183 @@
+//===- Module.cpp - Checks of what a compiled module says of itself -------===//
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "core/Module.h"
+#include "core/Boundary.h"
+#include "moe_rt/context.h"
+
+#include <algorithm>
+#include <cstring>
+
+using namespace moe::rt;
+
+static int32_t malformed(moe_error *error, const char *where, const char *name,
+                         const char *what) {
+  return moe_error_set(error, MOE_INVALID_DATA,
+                       "the tables of the module are damaged: %s '%s' %s; "
+                       "compile the module again [moe-module-malformed]",
+                       where, Shown(name).text, what);
+}
+
+static bool isTable(const void *table, int64_t count) {
+  return count == 0 || (count > 0 && table);
+}
+
+static bool isIndexOrNone(int64_t index, int64_t count) {
+  return index >= -1 && index < count;
+}
+
+static bool isShape(int32_t rank) { return rank >= 0 && rank <= MOE_MAX_RANK; }
+
+static bool isInteger(int32_t dtype) {
+  return dtype == MOE_I64 || dtype == MOE_I32 || dtype == MOE_I16 ||
+         dtype == MOE_I8 || dtype == MOE_U8;
+}
+
+static int32_t checkArgument(const moe_argument &argument,
+                             const moe_function &function, moe_error *error) {
+  const char *where = "argument";
+  if (!argument.name)
+    return malformed(error, where, nullptr, "has no name");
+  if (moe_dtype_size(argument.dtype) == 0)
+    return malformed(error, where, argument.name, "has no known dtype");
+  if (!isShape(argument.rank))
+    return malformed(error, where, argument.name, "has a rank out of range");
+  if (!isIndexOrNone(argument.value_symbol, function.num_symbols))
+    return malformed(error, where, argument.name, "names no symbol");
+  if (argument.value_symbol >= 0 &&
+      (argument.rank != 0 || !isInteger(argument.dtype)))
+    return malformed(error, where, argument.name,
+                     "gives a symbol its value but is no integer scalar");
+  if (argument.has_range && !isInteger(argument.dtype))
+    return malformed(error, where, argument.name,
+                     "has a range of integers but another dtype");
+  if (!isIndexOrNone(argument.tied_input, function.num_inputs))
+    return malformed(error, where, argument.name, "is tied to no input");
+  for (int32_t i = 0; i < argument.rank; ++i) {
+    const moe_dim &dim = argument.shape[i];
+    if (dim.extent < 0 ||
+        !isIndexOrNone(dim.symbols[0], function.num_symbols) ||
+        !isIndexOrNone(dim.symbols[1], function.num_symbols))
+      return malformed(error, where, argument.name, "has a bad extent");
+  }
+  return MOE_OK;
+}
+
+static int32_t checkLimit(const moe_limit &limit, const moe_function &function,
+                          moe_error *error) {
+  constexpr int32_t maxTerms = sizeof(limit.terms) / sizeof(limit.terms[0]);
+  bool isGood = limit.num_terms >= 0 && limit.num_terms <= maxTerms &&
+                isIndexOrNone(limit.bound_symbol, function.num_symbols);
+  for (int32_t i = 0; isGood && i < limit.num_terms; ++i)
+    isGood = limit.terms[i] >= 0 && limit.terms[i] < function.num_symbols;
+  return isGood ? MOE_OK
+                : malformed(error, "a limit of function", function.name,
+                            "is out of range");
+}
+
+static int32_t checkFunction(const moe_function &function, moe_error *error) {
+  const char *where = "function";
+  if (!function.name || !function.entry)
+    return malformed(error, where, function.name, "has no name or no code");
+  if (!isTable(function.inputs, function.num_inputs) ||
+      !isTable(function.outputs, function.num_outputs) ||
+      !isTable(function.symbols, function.num_symbols) ||
+      !isTable(function.limits, function.num_limits))
+    return malformed(error, where, function.name, "lacks a table");
+  for (int64_t i = 0; i < function.num_symbols; ++i)
+    if (!function.symbols[i])
+      return malformed(error, where, function.name, "has a nameless symbol");
+  for (int64_t i = 0; i < function.num_inputs; ++i)
+    if (int32_t status = checkArgument(function.inputs[i], function, error))
+      return status;
+  for (int64_t i = 0; i < function.num_outputs; ++i)
+    if (int32_t status = checkArgument(function.outputs[i], function, error))
+      return status;
+  for (int64_t i = 0; i < function.num_limits; ++i)
+    if (int32_t status = checkLimit(function.limits[i], function, error))
+      return status;
+  return MOE_OK;
+}
+
+static bool hasNegative(const int64_t *shape, int32_t rank) {
+  return std::any_of(shape, shape + rank, [](int64_t d) { return d < 0; });
+}
+
+static int32_t checkWeight(const moe_weight &weight, moe_error *error) {
+  const char *where = "weight";
+  if (!weight.name)
+    return malformed(error, where, nullptr, "has no name");
+  if (moe_dtype_size(weight.dtype) == 0)
+    return malformed(error, where, weight.name, "has no known dtype");
+  if (!isShape(weight.rank) || hasNegative(weight.shape, weight.rank))
+    return malformed(error, where, weight.name, "has a bad shape");
+  if (weight.experts < 0 || !weight.sources ||
+      (weight.num_sources != 1 && weight.num_sources != weight.experts) ||
+      weight.num_sources < 1)
+    return malformed(error, where, weight.name, "has a bad number of sources");
+  for (int64_t i = 0; i < weight.num_sources; ++i) {
+    const moe_weight_source &source = weight.sources[i];
+    if (!source.tensor || !isShape(source.rank) ||
+        hasNegative(source.shape, source.rank))
+      return malformed(error, where, weight.name, "has a bad source");
+    bool isPattern = std::strstr(source.tensor, "{e}") != nullptr;
+    if (source.per_expert &&
+        (!isPattern || weight.num_sources != 1 || weight.experts == 0))
+      return malformed(error, where, weight.name,
+                       "has a source per expert without '{e}'");
+  }
+  return MOE_OK;
+}
+
+static int32_t checkStamp(const moe_module &module, moe_error *error) {
+  if (module.abi_version != MOE_ABI_VERSION)
+    return moe_error_set(error, MOE_UNSUPPORTED,
+                         "the module has ABI version %u, this runtime expects "
+                         "%u; compile the module with the compiler of this "
+                         "runtime's release [moe-module-abi]",
+                         module.abi_version, unsigned(MOE_ABI_VERSION));
+  if (module.struct_size != sizeof(moe_module))
+    return moe_error_set(error, MOE_UNSUPPORTED,
+                         "the module's table has %u bytes, this runtime "
+                         "expects %zu; compile the module with the compiler of "
+                         "this runtime's release [moe-module-size]",
+                         module.struct_size, sizeof(moe_module));
+  return MOE_OK;
+}
+
+int32_t moe::rt::checkModule(const moe_module &module, moe_error *error) {
+  if (int32_t status = checkStamp(module, error))
+    return status;
+  if (!isTable(module.functions, module.num_functions) ||
+      !isTable(module.weights, module.num_weights))
+    return malformed(error, "module", "", "lacks a table");
+  for (int64_t i = 0; i < module.num_functions; ++i)
+    if (int32_t status = checkFunction(module.functions[i], error))
+      return status;
+  for (int64_t i = 0; i < module.num_weights; ++i)
+    if (int32_t status = checkWeight(module.weights[i], error))
+      return status;
+  return MOE_OK;
+}
+
+size_t moe::rt::countPassedOutputs(const moe_function &function) {
+  return static_cast<size_t>(std::count_if(
+      function.outputs, function.outputs + function.num_outputs, isPassed));
+}
+
+const moe_function *moe_module_find(const moe_module *module,
+                                    const char *name) {
+  if (!module || !name)
+    return nullptr;
+  const moe_function *end = module->functions + module->num_functions;
+  const moe_function *found =
+      std::find_if(module->functions, end, [name](const moe_function &f) {
+        return std::strcmp(f.name, name) == 0;
+      });
+  return found == end ? nullptr : found;
+}

@@ -1,0 +1,283 @@
+//===- Weights.cpp - Binding weights to a checkpoint or to random values --===//
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "core/Weights.h"
+#include "core/Arithmetic.h"
+#include "core/Boundary.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+using namespace moe::rt;
+
+//===----------------------------------------------------------------------===//
+// Windows
+//===----------------------------------------------------------------------===//
+
+bool moe::rt::windowOverflow(const moe_weight &weight, Window &window) {
+  window = Window();
+  if (elementsOverflow(weight.shape, weight.rank, window.elements))
+    return true;
+  if (window.elements == 0)
+    return false;
+  for (int32_t i = 0; i < weight.rank; ++i) {
+    int64_t reach;
+    if (mulOverflow(weight.shape[i] - 1, weight.strides[i], reach))
+      return true;
+    int64_t &bound = reach < 0 ? window.lowest : window.highest;
+    if (addOverflow(bound, reach, bound))
+      return true;
+  }
+  return false;
+}
+
+/// Whether base + window is inside [0, elements). An empty window only needs a
+/// base that is not past the end.
+static bool isInside(int64_t base, const Window &window, int64_t elements) {
+  if (window.elements == 0)
+    return base >= 0 && base <= elements;
+  int64_t first, last;
+  return !addOverflow(base, window.lowest, first) &&
+         !addOverflow(base, window.highest, last) && first >= 0 &&
+         last < elements;
+}
+
+//===----------------------------------------------------------------------===//
+// Checkpoints
+//===----------------------------------------------------------------------===//
+
+static std::string shapeText(const int64_t *shape, int32_t rank) {
+  std::string text;
+  for (int32_t i = 0; i < rank; ++i)
+    text += (i ? "x" : "") + std::to_string(shape[i]);
+  return rank == 0 ? "scalar" : text;
+}
+
+/// The source's name with every "{e}" replaced by the expert's number.
+static std::string tensorName(const moe_weight_source &source, int64_t expert) {
+  std::string name = source.tensor;
+  if (!source.per_expert)
+    return name;
+  std::string number = std::to_string(expert);
+  for (size_t at = name.find("{e}"); at != std::string::npos;
+       at = name.find("{e}", at + number.size()))
+    name.replace(at, std::strlen("{e}"), number);
+  return name;
+}
+
+static int32_t checkFileTensor(const moe_weight &weight,
+                               const moe_weight_source &source,
+                               const moe_file_tensor &tensor,
+                               moe_error *error) {
+  if (tensor.dtype != weight.dtype)
+    return moe_error_set(
+        error, MOE_INVALID_DATA,
+        "tensor '%s' in '%s' has dtype %s, but weight '%s' was compiled for "
+        "%s; compile for this checkpoint or convert it [moe-bind-dtype]",
+        Shown(tensor.name).text, ShownPath(tensor.file).text, tensor.dtype_name,
+        Shown(weight.name).text, moe_dtype_name(weight.dtype));
+  if (tensor.rank != source.rank ||
+      !std::equal(source.shape, source.shape + source.rank, tensor.shape))
+    return moe_error_set(
+        error, MOE_INVALID_DATA,
+        "tensor '%s' in '%s' has shape %s, but weight '%s' was compiled for "
+        "%s; compile for this checkpoint [moe-bind-shape]",
+        Shown(tensor.name).text, ShownPath(tensor.file).text,
+        shapeText(tensor.shape, tensor.rank).c_str(), Shown(weight.name).text,
+        shapeText(source.shape, source.rank).c_str());
+  if (!tensor.data && tensor.bytes != 0)
+    return moe_error_set(
+        error, MOE_INVALID_ARGUMENT,
+        "tensor '%s' in '%s' has no data because the checkpoint was opened "
+        "with headers_only; open it without [moe-bind-headers-only]",
+        Shown(tensor.name).text, ShownPath(tensor.file).text);
+  return MOE_OK;
+}
+
+/// First element of the slice of `expert`, checked to be inside the tensor.
+static int32_t locateSlice(const moe_weight &weight,
+                           const moe_weight_source &source, int64_t expert,
+                           const moe_file_tensor &tensor, int64_t &base,
+                           moe_error *error) {
+  Window window;
+  int64_t steps = source.per_expert || weight.num_sources > 1 ? 0 : expert;
+  int64_t distance, elements;
+  if (windowOverflow(weight, window) ||
+      elementsOverflow(tensor.shape, tensor.rank, elements) ||
+      mulOverflow(steps, source.expert_stride, distance) ||
+      addOverflow(source.offset, distance, base) ||
+      !isInside(base, window, elements))
+    return moe_error_set(
+        error, MOE_INVALID_DATA,
+        "slice %lld of weight '%s' is not inside tensor '%s' of shape %s; the "
+        "module's table is damaged, compile it again [moe-bind-window]",
+        static_cast<long long>(expert), Shown(weight.name).text,
+        Shown(tensor.name).text, shapeText(tensor.shape, tensor.rank).c_str());
+  return MOE_OK;
+}
+
+static int32_t bindSlice(const moe_weight &weight, int64_t expert,
+                         const moe_checkpoint &checkpoint, void *&slot,
+                         moe_error *error) {
+  const moe_weight_source &source =
+      weight.sources[weight.num_sources == 1 ? 0 : expert];
+  std::string name = tensorName(source, expert);
+  const moe_file_tensor *tensor =
+      moe_checkpoint_find(&checkpoint, name.c_str());
+  if (!tensor)
+    return moe_error_set(
+        error, MOE_NOT_FOUND,
+        "the checkpoint has no tensor '%s', which weight '%s' is read from; "
+        "pass the checkpoint of the compiled model [moe-bind-missing-tensor]",
+        Shown(name.c_str()).text, Shown(weight.name).text);
+  if (int32_t status = checkFileTensor(weight, source, *tensor, error))
+    return status;
+  int64_t base;
+  if (int32_t status =
+          locateSlice(weight, source, expert, *tensor, base, error))
+    return status;
+  // In range: `base` is inside the tensor, whose bytes fit into its file.
+  size_t offset = static_cast<size_t>(base) * moe_dtype_size(weight.dtype);
+  // The ABI has no pointer to const; compiled code does not write weights.
+  char *data = static_cast<char *>(const_cast<void *>(tensor->data));
+  slot = data ? data + offset : nullptr;
+  return MOE_OK;
+}
+
+int32_t BoundWeights::allocateTable(int64_t count, const char *name,
+                                    const Allocator &allocator,
+                                    moe_error *error, Block &block) {
+  int64_t bytes;
+  if (bytesOverflow(count, sizeof(void *), bytes) ||
+      !block.allocate(allocator, static_cast<uint64_t>(bytes)))
+    return moe_error_set(error, MOE_OUT_OF_MEMORY,
+                         "no memory for the %lld pointers of '%s'; free "
+                         "memory or use a smaller model [moe-bind-table]",
+                         static_cast<long long>(count), Shown(name).text);
+  return MOE_OK;
+}
+
+int32_t BoundWeights::bindWeight(const moe_weight &weight,
+                                 const moe_checkpoint &checkpoint,
+                                 const Allocator &allocator, moe_error *error,
+                                 void *&slot) {
+  if (weight.experts == 0)
+    return bindSlice(weight, 0, checkpoint, slot, error);
+  Block table;
+  if (int32_t status =
+          allocateTable(weight.experts, weight.name, allocator, error, table))
+    return status;
+  void **slices = static_cast<void **>(table.data());
+  for (int64_t expert = 0; expert < weight.experts; ++expert)
+    if (int32_t status =
+            bindSlice(weight, expert, checkpoint, slices[expert], error))
+      return status;
+  slot = slices;
+  blocks.push_back(std::move(table));
+  return MOE_OK;
+}
+
+int32_t BoundWeights::bindCheckpoint(const moe_module &module,
+                                     const moe_checkpoint &checkpoint,
+                                     const Allocator &allocator,
+                                     moe_error *error) {
+  if (int32_t status =
+          allocateTable(module.num_weights, "weights", allocator, error, root))
+    return status;
+  void **slots = static_cast<void **>(root.data());
+  for (int64_t i = 0; i < module.num_weights; ++i)
+    if (int32_t status = bindWeight(module.weights[i], checkpoint, allocator,
+                                    error, slots[i]))
+      return status;
+  bound = true;
+  return MOE_OK;
+}
+
+//===----------------------------------------------------------------------===//
+// Random values
+//===----------------------------------------------------------------------===//
+
+static bool isFloat(int32_t dtype) {
+  return dtype == MOE_F64 || dtype == MOE_F32 || dtype == MOE_F16 ||
+         dtype == MOE_BF16;
+}
+
+namespace {
+/// How much memory the dense storage of a weight's slices takes.
+struct RandomLayout {
+  Window window; ///< of one slice
+  int64_t sliceBytes = 0, bytes = 0, elements = 0;
+
+  [[nodiscard]] bool overflows(const moe_weight &weight, int64_t slices) {
+    int64_t span;
+    return windowOverflow(weight, window) ||
+           __builtin_sub_overflow(window.highest, window.lowest, &span) ||
+           addOverflow<int64_t>(span, 1, span) ||
+           bytesOverflow(span, moe_dtype_size(weight.dtype), sliceBytes) ||
+           mulOverflow(sliceBytes, slices, bytes) ||
+           mulOverflow(window.elements, slices, elements);
+  }
+};
+} // namespace
+
+int32_t BoundWeights::fillWeight(const moe_weight &weight, uint64_t seed,
+                                 const Allocator &allocator, moe_error *error,
+                                 void *&slot) {
+  if (!isFloat(weight.dtype))
+    return moe_error_set(
+        error, MOE_UNSUPPORTED,
+        "weight '%s' has dtype %s, but random values are floating-point; bind "
+        "a checkpoint instead [moe-bind-random-dtype]",
+        Shown(weight.name).text, moe_dtype_name(weight.dtype));
+  int64_t slices = std::max<int64_t>(weight.experts, 1);
+  RandomLayout layout;
+  Block values, table;
+  if (layout.overflows(weight, slices) ||
+      !values.allocate(allocator, static_cast<uint64_t>(layout.bytes)))
+    return moe_error_set(error, MOE_OUT_OF_MEMORY,
+                         "no memory for the random values of weight '%s' (%lld "
+                         "slices of shape %s, %s); free memory or use a "
+                         "smaller model [moe-bind-random-memory]",
+                         Shown(weight.name).text,
+                         static_cast<long long>(slices),
+                         shapeText(weight.shape, weight.rank).c_str(),
+                         moe_dtype_name(weight.dtype));
+  if (int32_t status =
+          allocateTable(slices, weight.name, allocator, error, table))
+    return status;
+  // Elements between those of a strided window exist but belong to nobody.
+  std::memset(values.data(), 0, values.size());
+  void **bases = static_cast<void **>(table.data());
+  int64_t size = static_cast<int64_t>(moe_dtype_size(weight.dtype));
+  char *base = static_cast<char *>(values.data()) - layout.window.lowest * size;
+  for (int64_t slice = 0, first = 0; slice < slices; ++slice) {
+    bases[slice] = base;
+    fillRandomSlice(weight, seed, first, layout.window.elements, base);
+    base += layout.sliceBytes;
+    first += layout.window.elements;
+  }
+  slot = weight.experts == 0 ? bases[0] : bases;
+  blocks.push_back(std::move(values));
+  blocks.push_back(std::move(table));
+  return MOE_OK;
+}
+
+int32_t BoundWeights::bindRandom(const moe_module &module, uint64_t seed,
+                                 const Allocator &allocator, moe_error *error) {
+  if (int32_t status =
+          allocateTable(module.num_weights, "weights", allocator, error, root))
+    return status;
+  void **slots = static_cast<void **>(root.data());
+  for (int64_t i = 0; i < module.num_weights; ++i)
+    if (int32_t status =
+            fillWeight(module.weights[i], seed, allocator, error, slots[i]))
+      return status;
+  bound = true;
+  return MOE_OK;
+}

@@ -1,0 +1,64 @@
+//===- Weights.h - The weights that a context has bound ---------*- C++ -*-===//
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_RT_CORE_WEIGHTS_H
+#define MOE_RT_CORE_WEIGHTS_H
+
+#include "core/Memory.h"
+
+#include <vector>
+
+namespace moe::rt {
+
+/// What moe_rt_weights hands to compiled code, and the memory behind it.
+class BoundWeights {
+public:
+  /// Points into the tensors of `checkpoint`; copies nothing.
+  int32_t bindCheckpoint(const moe_module &module,
+                         const moe_checkpoint &checkpoint,
+                         const Allocator &allocator, moe_error *error);
+  /// Owns reproducible values.
+  int32_t bindRandom(const moe_module &module, uint64_t seed,
+                     const Allocator &allocator, moe_error *error);
+
+  bool isBound() const { return bound; }
+  /// One pointer per weight; null when nothing is bound.
+  void *const *table() const { return static_cast<void *const *>(root.data()); }
+
+private:
+  int32_t allocateTable(int64_t count, const char *name,
+                        const Allocator &allocator, moe_error *error,
+                        Block &block);
+  int32_t bindWeight(const moe_weight &weight, const moe_checkpoint &checkpoint,
+                     const Allocator &allocator, moe_error *error, void *&slot);
+  int32_t fillWeight(const moe_weight &weight, uint64_t seed,
+                     const Allocator &allocator, moe_error *error, void *&slot);
+
+  bool bound = false;
+  Block root;
+  /// Tables of banks and random values.
+  std::vector<Block> blocks;
+};
+
+/// The elements of a slice lie at offsets [lowest, highest] from its base.
+struct Window {
+  int64_t lowest = 0, highest = 0;
+  int64_t elements = 0;
+};
+
+/// The window of one slice of `weight`. True when it does not fit in 64 bits.
+[[nodiscard]] bool windowOverflow(const moe_weight &weight, Window &window);
+
+/// Fills one slice: elements [firstIndex, firstIndex + elements) of the weight.
+/// `base` is where offset 0 lies. The dtype is a floating type.
+void fillRandomSlice(const moe_weight &weight, uint64_t seed,
+                     int64_t firstIndex, int64_t elements, void *base);
+
+} // namespace moe::rt
+
+#endif // MOE_RT_CORE_WEIGHTS_H

@@ -1,0 +1,143 @@
+//===- ThreadPool.cpp - Threads that run the iterations of a loop ---------===//
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "cpu/ThreadPool.h"
+
+#include <algorithm>
+#include <sched.h>
+
+using namespace moe::rt;
+
+/// How often a thread looks before it sleeps: some tens of microseconds, the
+/// time between two loops of one decoding step.
+static constexpr int spinLimit = 2000;
+
+/// Chunks per thread: enough to even out iterations of different cost.
+static constexpr uint64_t chunksPerThread = 16;
+
+/// Whether this thread is inside a loop of any pool.
+static thread_local bool isInsideLoop = false;
+
+static void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+/// Looks a bounded number of times whether `isDone` holds.
+template <typename Condition> static void spinUntil(Condition isDone) {
+  for (int i = 0; i < spinLimit && !isDone(); ++i)
+    relax();
+}
+
+static void runInline(ThreadPool::Body body, void *env, int64_t n) {
+  for (int64_t i = 0; i < n; ++i)
+    body(env, i);
+}
+
+void ThreadPool::Loop::takePart() {
+  isInsideLoop = true;
+  // `next` cannot wrap: it passes n by at most one chunk per thread.
+  for (uint64_t begin = next.fetch_add(chunk, std::memory_order_relaxed);
+       begin < n; begin = next.fetch_add(chunk, std::memory_order_relaxed))
+    for (uint64_t i = begin, end = std::min(n, begin + chunk); i < end; ++i)
+      body(env, static_cast<int64_t>(i));
+  isInsideLoop = false;
+}
+
+ThreadPool::ThreadPool(int32_t numThreads) {
+  workers.reserve(static_cast<size_t>(std::max(numThreads, 1)) - 1);
+  try {
+    for (int32_t i = 1; i < numThreads; ++i)
+      workers.emplace_back([this] { work(); });
+  } catch (...) {
+    stop();
+    throw;
+  }
+}
+
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    stopping = true;
+  }
+  published.notify_all();
+  for (std::thread &worker : workers)
+    worker.join();
+}
+
+void ThreadPool::run(Body body, void *env, int64_t n) {
+  if (n <= 1 || workers.empty() || isInsideLoop)
+    return runInline(body, env, n);
+  uint64_t count = static_cast<uint64_t>(n);
+  uint64_t chunks = static_cast<uint64_t>(size()) * chunksPerThread;
+  Loop loop{body, env, count, std::max<uint64_t>(1, count / chunks)};
+  publish(loop);
+  loop.takePart();
+  retract();
+}
+
+/// Lets workers join `loop`.
+void ThreadPool::publish(Loop &loop) {
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    current = &loop;
+    epoch.fetch_add(1, std::memory_order_release);
+  }
+  published.notify_all();
+}
+
+/// Lets no more workers join and waits for those that did: `Loop` lives on the
+/// stack of run(). A worker that wakes up later finds nothing to join.
+void ThreadPool::retract() {
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    current = nullptr;
+  }
+  spinUntil([&] { return joined.load(std::memory_order_acquire) == 0; });
+  std::unique_lock<std::mutex> lock(mutex);
+  finished.wait(lock,
+                [&] { return joined.load(std::memory_order_acquire) == 0; });
+}
+
+/// Waits for a loop that this worker has not seen. False: the pool stops.
+bool ThreadPool::waitForLoop(uint64_t &seen) {
+  auto isNew = [&] { return epoch.load(std::memory_order_acquire) != seen; };
+  spinUntil(isNew);
+  std::unique_lock<std::mutex> lock(mutex);
+  published.wait(lock, [&] { return stopping || isNew(); });
+  seen = epoch.load(std::memory_order_acquire);
+  return !stopping;
+}
+
+void ThreadPool::work() {
+  uint64_t seen = 0;
+  while (waitForLoop(seen)) {
+    Loop *loop;
+    {
+      std::lock_guard<std::mutex> lock(mutex);
+      loop = current;
+      if (!loop)
+        continue;
+      joined.fetch_add(1, std::memory_order_relaxed);
+    }
+    loop->takePart();
+    std::lock_guard<std::mutex> lock(mutex);
+    if (joined.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      finished.notify_one();
+  }
+}
+
+int32_t moe::rt::countCores() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0)
+    return std::max(CPU_COUNT(&set), 1);
+  return std::max(static_cast<int32_t>(std::thread::hardware_concurrency()), 1);
+}

@@ -1,0 +1,226 @@
+//===- BindTest.cpp - Binding weights to checkpoints ----------------------===//
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Support.h"
+#include "core/Weights.h"
+
+using namespace moe::rt;
+using namespace moe::rt::test;
+
+namespace {
+/// A checkpoint with
+///   plain: f32[2, 3]      = 0 1 2 3 4 5
+///   fused: f32[2, 4, 3]   = 0 .. 23
+///   expert.0, expert.1: f32[2, 3] = 100 .. and 200 ..
+class Bind : public testing::Test {
+protected:
+  Bind() {
+    std::vector<float> plain = count(0, 6), fused = count(0, 24),
+                       first = count(100, 6), second = count(200, 6);
+    const char *names[] = {"plain", "fused", "expert.0", "expert.1"};
+    moe_tensor tensors[] = {makeTensor(MOE_F32, {2, 3}, plain.data()),
+                            makeTensor(MOE_F32, {2, 4, 3}, fused.data()),
+                            makeTensor(MOE_F32, {2, 3}, first.data()),
+                            makeTensor(MOE_F32, {2, 3}, second.data())};
+    moe_error error;
+    EXPECT_EQ(moe_safetensors_write((folder / "x").c_str(), names, tensors, 4,
+                                    &error),
+              MOE_OK)
+        << error.message;
+    sources.resize(2);
+    setSource(0, "plain", {2, 3});
+    weight.name = "w";
+    weight.dtype = MOE_F32;
+    setShape({2, 3}, {3, 1});
+    weight.num_sources = 1;
+  }
+
+  static std::vector<float> count(int from, int n) {
+    std::vector<float> values;
+    for (int i = 0; i < n; ++i)
+      values.push_back(static_cast<float>(from + i));
+    return values;
+  }
+  void setSource(size_t i, const char *tensor, std::vector<int64_t> shape,
+                 int64_t offset = 0, int64_t expertStride = 0,
+                 bool perExpert = false) {
+    sources[i] = {};
+    sources[i].tensor = tensor;
+    sources[i].rank = static_cast<int32_t>(shape.size());
+    std::copy(shape.begin(), shape.end(), sources[i].shape);
+    sources[i].offset = offset;
+    sources[i].expert_stride = expertStride;
+    sources[i].per_expert = perExpert;
+  }
+  void setShape(std::vector<int64_t> shape, std::vector<int64_t> strides) {
+    weight.rank = static_cast<int32_t>(shape.size());
+    std::copy(shape.begin(), shape.end(), weight.shape);
+    std::copy(strides.begin(), strides.end(), weight.strides);
+  }
+  int32_t bind(bool headersOnly = false) {
+    weight.sources = sources.data();
+    tables.weights = {weight};
+    context = std::make_unique<Context>(tables.get());
+    EXPECT_EQ(context->status, MOE_OK) << context->error.message;
+    checkpoint = std::make_unique<Checkpoint>(folder / "x", headersOnly);
+    return moe_ctx_bind_checkpoint(context->handle, checkpoint->handle);
+  }
+  void expectRefused(const char *tag, int32_t status = MOE_INVALID_DATA) {
+    expectError(bind(), context->handle, status, tag);
+    EXPECT_EQ(moe_rt_weights(context->handle), nullptr);
+  }
+  const float *plain() {
+    return static_cast<const float *>(moe_rt_weights(context->handle)[0]);
+  }
+  const float *slice(size_t expert) {
+    return static_cast<float *const *>(
+        moe_rt_weights(context->handle)[0])[expert];
+  }
+
+  TemporaryFolder folder;
+  TestModule tables;
+  std::vector<moe_weight_source> sources;
+  moe_weight weight = {};
+  std::unique_ptr<Checkpoint> checkpoint;
+  std::unique_ptr<Context> context;
+};
+} // namespace
+
+TEST_F(Bind, PlainWeightIsNotCopied) {
+  ASSERT_EQ(bind(), MOE_OK) << moe_ctx_message(context->handle);
+  EXPECT_EQ(plain(), moe_checkpoint_find(checkpoint->handle, "plain")->data);
+}
+
+TEST_F(Bind, WindowOfATensor) {
+  setSource(0, "fused", {2, 4, 3}, 6);
+  setShape({2, 3}, {3, 1});
+  ASSERT_EQ(bind(), MOE_OK) << moe_ctx_message(context->handle);
+  EXPECT_EQ(plain()[0], 6.0f);
+}
+
+TEST_F(Bind, OneTensorPerExpert) {
+  weight.experts = 2;
+  setSource(0, "expert.{e}", {2, 3}, 0, 0, true);
+  ASSERT_EQ(bind(), MOE_OK) << moe_ctx_message(context->handle);
+  EXPECT_EQ(slice(0)[5], 105.0f);
+  EXPECT_EQ(slice(1)[5], 205.0f);
+}
+
+TEST_F(Bind, SlicesOfOneTensor) {
+  weight.experts = 2;
+  setSource(0, "fused", {2, 4, 3}, 6, 12);
+  ASSERT_EQ(bind(), MOE_OK) << moe_ctx_message(context->handle);
+  EXPECT_EQ(slice(0)[0], 6.0f);
+  EXPECT_EQ(slice(1)[0], 18.0f);
+}
+
+TEST_F(Bind, OneSourcePerExpert) {
+  weight.experts = weight.num_sources = 2;
+  setSource(0, "expert.1", {2, 3});
+  setSource(1, "plain", {2, 3});
+  ASSERT_EQ(bind(), MOE_OK) << moe_ctx_message(context->handle);
+  EXPECT_EQ(slice(0)[0], 200.0f);
+  EXPECT_EQ(slice(1)[0], 0.0f);
+}
+
+TEST_F(Bind, BankThatIsStoredTransposed) {
+  weight.experts = 2;
+  setSource(0, "fused", {2, 4, 3}, 0, 12);
+  setShape({3, 4}, {1, 3});
+  ASSERT_EQ(bind(), MOE_OK) << moe_ctx_message(context->handle);
+  EXPECT_EQ(slice(1)[2 * 1 + 3 * 3], 23.0f);
+}
+
+TEST_F(Bind, NoCheckpoint) {
+  ASSERT_EQ(bind(), MOE_OK);
+  expectError(moe_ctx_bind_checkpoint(context->handle, nullptr),
+              context->handle, MOE_INVALID_ARGUMENT, "[moe-bind-argument]");
+  // What was bound before stays bound.
+  EXPECT_NE(moe_rt_weights(context->handle), nullptr);
+}
+
+TEST_F(Bind, TensorThatIsAbsent) {
+  setSource(0, "plane", {2, 3});
+  expectRefused("[moe-bind-missing-tensor]", MOE_NOT_FOUND);
+  weight.experts = 3;
+  setSource(0, "expert.{e}", {2, 3}, 0, 0, true);
+  expectRefused("[moe-bind-missing-tensor]", MOE_NOT_FOUND);
+  EXPECT_NE(std::string(moe_ctx_message(context->handle)).find("'expert.2'"),
+            std::string::npos);
+}
+
+TEST_F(Bind, DTypeThatDiffers) {
+  weight.dtype = MOE_BF16;
+  expectRefused("[moe-bind-dtype]");
+}
+
+TEST_F(Bind, ShapeThatDiffers) {
+  setSource(0, "plain", {3, 2});
+  expectRefused("[moe-bind-shape]");
+  EXPECT_NE(std::string(moe_ctx_message(context->handle)).find("2x3"),
+            std::string::npos);
+  setSource(0, "plain", {6});
+  expectRefused("[moe-bind-shape]");
+}
+
+TEST_F(Bind, WindowOutsideTheTensor) {
+  const char *tag = "[moe-bind-window]";
+  setSource(0, "plain", {2, 3}, 1);
+  expectRefused(tag);
+  setSource(0, "plain", {2, 3}, -1);
+  expectRefused(tag);
+  setSource(0, "plain", {2, 3});
+  setShape({2, 3}, {3, -1});
+  expectRefused(tag);
+  setShape({2, 3}, {INT64_MAX, INT64_MAX});
+  expectRefused(tag);
+  setShape({2, 3}, {3, 1});
+  weight.experts = 3;
+  setSource(0, "fused", {2, 4, 3}, 0, 12);
+  expectRefused(tag);
+  setSource(0, "fused", {2, 4, 3}, 0, INT64_MAX);
+  expectRefused(tag);
+}
+
+TEST_F(Bind, EmptyWeightNeedsNoData) {
+  setShape({0, 3}, {3, 1});
+  ASSERT_EQ(bind(), MOE_OK) << moe_ctx_message(context->handle);
+}
+
+TEST_F(Bind, CheckpointWithoutData) {
+  expectError(bind(/*headersOnly=*/true), context->handle, MOE_INVALID_ARGUMENT,
+              "[moe-bind-headers-only]");
+}
+
+TEST_F(Bind, FailureKeepsWhatWasBound) {
+  ASSERT_EQ(bind(), MOE_OK);
+  const float *before = plain();
+  TemporaryFolder other;
+  other.write("y", oneTensorFile("z", 1));
+  Checkpoint wrong(other / "y");
+  EXPECT_EQ(moe_ctx_bind_checkpoint(context->handle, wrong.handle),
+            MOE_NOT_FOUND);
+  EXPECT_EQ(plain(), before);
+}
+
+TEST(Window, ReachesOfStrides) {
+  moe_weight weight = {};
+  weight.rank = 2;
+  weight.shape[0] = 3;
+  weight.shape[1] = 4;
+  weight.strides[0] = -5;
+  weight.strides[1] = 2;
+  Window window;
+  ASSERT_FALSE(windowOverflow(weight, window));
+  EXPECT_EQ(window.lowest, -10);
+  EXPECT_EQ(window.highest, 6);
+  EXPECT_EQ(window.elements, 12);
+  weight.shape[1] = 0;
+  ASSERT_FALSE(windowOverflow(weight, window));
+  EXPECT_EQ(window.elements, 0);
+}

@@ -1,0 +1,152 @@
+//===- ModuleTest.cpp - Checks of what a module says of itself ------------===//
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "core/Module.h"
+#include "Support.h"
+
+#include <functional>
+
+using namespace moe::rt;
+using namespace moe::rt::test;
+
+namespace {
+/// A module in which every table has an entry.
+struct FullModule : TestModule {
+  moe_weight_source source = {};
+
+  FullModule() {
+    symbols = {"batch", "past"};
+    inputs = {makeArgument("ids", MOE_I64, {symbolic(0)}),
+              makeArgument("past", MOE_I64, {})};
+    inputs[0].has_range = 1;
+    inputs[0].upper = 10;
+    inputs[1].value_symbol = 1;
+    outputs = {makeArgument("logits", MOE_F32, {symbolic(0), fixed(3)}),
+               makeArgument("ids", MOE_I64, {symbolic(0)})};
+    outputs[1].tied_input = 0;
+    moe_limit limit = {};
+    limit.num_terms = 2;
+    limit.terms[1] = 1;
+    limit.bound_symbol = -1;
+    limit.bound = 5;
+    limits = {limit};
+    source.tensor = "w.{e}";
+    source.per_expert = 1;
+    source.rank = 1;
+    source.shape[0] = 4;
+    moe_weight weight = {};
+    weight.name = "w";
+    weight.dtype = MOE_F32;
+    weight.rank = 1;
+    weight.experts = 2;
+    weight.shape[0] = 4;
+    weight.strides[0] = 1;
+    weight.num_sources = 1;
+    weight.sources = &source;
+    weights = {weight};
+  }
+};
+} // namespace
+
+static void expectMalformed(const std::function<void(FullModule &)> &damage) {
+  FullModule tables;
+  damage(tables);
+  moe_error error;
+  int32_t status = checkModule(*tables.get(), &error);
+  expectError(status, error, MOE_INVALID_DATA, "[moe-module-malformed]");
+}
+
+TEST(Module, GoodTables) {
+  FullModule tables;
+  moe_error error;
+  EXPECT_EQ(checkModule(*tables.get(), &error), MOE_OK) << error.message;
+  EXPECT_EQ(countPassedOutputs(tables.function), 1u);
+}
+
+TEST(Module, AnotherAbiVersion) {
+  FullModule tables;
+  tables.get();
+  tables.module.abi_version = MOE_ABI_VERSION + 1;
+  moe_error error;
+  expectError(checkModule(tables.module, &error), error, MOE_UNSUPPORTED,
+              "[moe-module-abi]");
+}
+
+TEST(Module, AnotherSize) {
+  FullModule tables;
+  tables.get();
+  tables.module.struct_size -= 8;
+  moe_error error;
+  expectError(checkModule(tables.module, &error), error, MOE_UNSUPPORTED,
+              "[moe-module-size]");
+}
+
+TEST(Module, DamagedTables) {
+  FullModule tables;
+  tables.get();
+  tables.module.functions = nullptr;
+  moe_error error;
+  expectError(checkModule(tables.module, &error), error, MOE_INVALID_DATA,
+              "[moe-module-malformed]");
+  tables.get();
+  tables.module.num_weights = -1;
+  EXPECT_EQ(checkModule(tables.module, &error), MOE_INVALID_DATA);
+  tables.get();
+  tables.function.inputs = nullptr;
+  EXPECT_EQ(checkModule(tables.module, &error), MOE_INVALID_DATA);
+}
+
+TEST(Module, DamagedFunction) {
+  expectMalformed([](FullModule &m) { m.entry = nullptr; });
+  expectMalformed([](FullModule &m) { m.symbols[0] = nullptr; });
+  expectMalformed([](FullModule &m) { m.limits[0].num_terms = 5; });
+  expectMalformed([](FullModule &m) { m.limits[0].num_terms = -1; });
+  expectMalformed([](FullModule &m) { m.limits[0].terms[0] = 2; });
+  expectMalformed([](FullModule &m) { m.limits[0].terms[0] = -1; });
+  expectMalformed([](FullModule &m) { m.limits[0].bound_symbol = 2; });
+}
+
+TEST(Module, DamagedArgument) {
+  expectMalformed([](FullModule &m) { m.inputs[0].name = nullptr; });
+  expectMalformed([](FullModule &m) { m.inputs[0].dtype = 0; });
+  expectMalformed([](FullModule &m) { m.inputs[0].rank = 9; });
+  expectMalformed([](FullModule &m) { m.inputs[0].rank = -1; });
+  expectMalformed([](FullModule &m) { m.inputs[0].shape[0].extent = -1; });
+  expectMalformed([](FullModule &m) { m.inputs[0].shape[0].symbols[0] = 2; });
+  expectMalformed([](FullModule &m) { m.outputs[0].shape[1].symbols[1] = 2; });
+  expectMalformed([](FullModule &m) { m.outputs[1].tied_input = 2; });
+  expectMalformed([](FullModule &m) { m.inputs[1].value_symbol = 2; });
+  expectMalformed([](FullModule &m) { m.inputs[0].value_symbol = 1; });
+  expectMalformed([](FullModule &m) { m.inputs[1].dtype = MOE_F32; });
+  expectMalformed([](FullModule &m) { m.inputs[0].dtype = MOE_F32; });
+}
+
+TEST(Module, DamagedWeight) {
+  expectMalformed([](FullModule &m) { m.weights[0].name = nullptr; });
+  expectMalformed([](FullModule &m) { m.weights[0].dtype = 99; });
+  expectMalformed([](FullModule &m) { m.weights[0].rank = 9; });
+  expectMalformed([](FullModule &m) { m.weights[0].shape[0] = -1; });
+  expectMalformed([](FullModule &m) { m.weights[0].experts = -1; });
+  expectMalformed([](FullModule &m) { m.weights[0].experts = 0; });
+  expectMalformed([](FullModule &m) { m.weights[0].num_sources = 3; });
+  expectMalformed([](FullModule &m) { m.weights[0].num_sources = 0; });
+  expectMalformed([](FullModule &m) { m.weights[0].sources = nullptr; });
+  expectMalformed([](FullModule &m) { m.source.tensor = nullptr; });
+  expectMalformed([](FullModule &m) { m.source.tensor = "w.0"; });
+  expectMalformed([](FullModule &m) { m.source.rank = 9; });
+  expectMalformed([](FullModule &m) { m.source.shape[0] = -1; });
+}
+
+TEST(Module, FindsFunctionsByName) {
+  FullModule tables;
+  const moe_module *module = tables.get();
+  EXPECT_EQ(moe_module_find(module, "forward"), &tables.function);
+  EXPECT_EQ(moe_module_find(module, "backward"), nullptr);
+  EXPECT_EQ(moe_module_find(module, nullptr), nullptr);
+  EXPECT_EQ(moe_module_find(nullptr, "forward"), nullptr);
+}

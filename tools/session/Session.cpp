@@ -1,0 +1,392 @@
+//===- Session.cpp - Compile a model and call it
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Session.h"
+#include "MoE/Import/HuggingFace.h"
+#include "MoE/InitAllDialects.h"
+#include "MoE/Target/Object.h"
+#include "MoE/Transforms/Pipelines.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
+#include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/Timer.h"
+#include <chrono>
+
+using namespace moe;
+using llvm::Error;
+using llvm::Expected;
+using llvm::StringRef;
+using llvm::Twine;
+
+namespace {
+
+Error makeError(const Twine &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+}
+
+/// The message of a failed runtime call, as an Error.
+Error makeError(const moe_error &error) { return makeError(error.message); }
+
+struct CloseCheckpoint {
+  void operator()(moe_checkpoint *checkpoint) const {
+    moe_checkpoint_close(checkpoint);
+  }
+};
+using CheckpointPtr = std::unique_ptr<moe_checkpoint, CloseCheckpoint>;
+
+struct DestroyContext {
+  void operator()(moe_ctx *context) const { moe_ctx_destroy(context); }
+};
+using ContextPtr = std::unique_ptr<moe_ctx, DestroyContext>;
+
+Expected<CheckpointPtr> openCheckpoint(StringRef path, bool headersOnly) {
+  moe_checkpoint *checkpoint = nullptr;
+  moe_error error = {};
+  if (moe_checkpoint_open(path.str().c_str(), headersOnly, &checkpoint,
+                          &error) != MOE_OK)
+    return makeError(error);
+  return CheckpointPtr(checkpoint);
+}
+
+/// Seconds since it was made.
+class Stopwatch {
+public:
+  double seconds() const {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  }
+
+private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start = Clock::now();
+};
+
+/// Collects the diagnostics of a context as one text.
+class DiagnosticText {
+public:
+  explicit DiagnosticText(mlir::MLIRContext *context)
+      : stream(text), handler(sourceManager, context, stream) {}
+  llvm::SourceMgr &getSourceManager() { return sourceManager; }
+  Error take(const Twine &otherwise) {
+    StringRef message = StringRef(text).rtrim();
+    return makeError(message.empty() ? otherwise : Twine(message));
+  }
+
+private:
+  std::string text;
+  llvm::raw_string_ostream stream;
+  llvm::SourceMgr sourceManager;
+  mlir::SourceMgrDiagnosticHandler handler;
+};
+
+} // namespace
+
+struct Session::Impl {
+  std::unique_ptr<llvm::orc::LLJIT> jit;
+  const moe_module *module = nullptr;
+  CheckpointPtr checkpoint; // outlives the context
+  ContextPtr context;
+  SessionTimes times;
+  std::optional<GenerationInfo> generation;
+
+  Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+  import(mlir::MLIRContext &context, StringRef directory,
+         const SessionOptions &options);
+  Expected<mlir::OwningOpRef<mlir::ModuleOp>> parse(mlir::MLIRContext &context,
+                                                    StringRef path);
+  Expected<std::unique_ptr<llvm::MemoryBuffer>>
+  compile(mlir::ModuleOp module, const SessionOptions &options);
+  Error load(std::unique_ptr<llvm::MemoryBuffer> object);
+  Error bind(StringRef path, bool isDirectory, const SessionOptions &options);
+};
+
+//===----------------------------------------------------------------------===//
+// From a path to a module
+//===----------------------------------------------------------------------===//
+
+Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+Session::Impl::import(mlir::MLIRContext &context, StringRef directory,
+                      const SessionOptions &options) {
+  namespace hf = mlir::moe::hf;
+  auto config = hf::loadModelConfig((directory + "/config.json").str());
+  if (!config)
+    return makeError(config.message());
+  generation.emplace();
+  generation->vocabulary = config->vocabSize;
+  generation->maxPositions = config->maxPositions;
+  generation->endOfText = config->eosTokenIds;
+  if (config->bosTokenIds.size() == 1)
+    generation->beginOfText = config->bosTokenIds.front();
+
+  hf::ImportOptions importOptions;
+  for (const std::string &output : options.outputs) {
+    if (output == "router_logits")
+      importOptions.routerLogits = true;
+    else if (output == "expert_counts")
+      importOptions.expertCounts = true;
+    else if (output != "logits")
+      return makeError("expected outputs among logits, router_logits and "
+                       "expert_counts, but got '" +
+                       output + "' [moe-session-output]");
+  }
+
+  hf::ImportResult<hf::WeightMap> weights = hf::ImportError{};
+  if (options.randomWeights) {
+    weights = hf::buildWeightMap(*config);
+  } else {
+    StringRef path =
+        options.weights.empty() ? directory : StringRef(options.weights);
+    Expected<CheckpointPtr> headers = openCheckpoint(path, true);
+    if (!headers)
+      return headers.takeError();
+    weights = hf::buildWeightMap(*config, hf::listTensors(headers->get()));
+  }
+  if (!weights)
+    return makeError(weights.message());
+  DiagnosticText diagnostics(&context);
+  auto module =
+      hf::buildModelGraph(&context, *config, *weights, importOptions);
+  if (!module)
+    return diagnostics.take("the imported graph is invalid");
+  return module;
+}
+
+Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+Session::Impl::parse(mlir::MLIRContext &context, StringRef path) {
+  auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(path, /*IsText=*/true);
+  if (!buffer)
+    return makeError("expected a model directory or a file with MLIR text, but "
+                     "reading '" +
+                     path + "' failed: " + buffer.getError().message() +
+                     " [moe-session-open]");
+  // Reading bytecode from strangers is not safe in this version of MLIR.
+  if ((*buffer)->getBuffer().starts_with("ML\xefR"))
+    return makeError("expected MLIR text, but '" + path +
+                     "' is bytecode; convert it with mlir-opt "
+                     "[moe-session-bytecode]");
+  DiagnosticText diagnostics(&context);
+  diagnostics.getSourceManager().AddNewSourceBuffer(std::move(*buffer),
+                                                    llvm::SMLoc());
+  auto module = mlir::parseSourceFile<mlir::ModuleOp>(
+      diagnostics.getSourceManager(), &context);
+  if (!module)
+    return diagnostics.take("the module could not be parsed");
+  return module;
+}
+
+//===----------------------------------------------------------------------===//
+// From a module to machine code
+//===----------------------------------------------------------------------===//
+
+Expected<std::unique_ptr<llvm::MemoryBuffer>>
+Session::Impl::compile(mlir::ModuleOp module, const SessionOptions &options) {
+  mlir::moe::CPUTarget target = mlir::moe::CPUTarget::host();
+  if (!options.targetCPU.empty()) {
+    std::string error;
+    auto named = mlir::moe::CPUTarget::get(options.targetCPU, error);
+    if (!named)
+      return makeError(error);
+    target = *named;
+  }
+  DiagnosticText diagnostics(module.getContext());
+  mlir::moe::CompileOptions compileOptions;
+  compileOptions.targetCPU = target.cpu;
+  compileOptions.targetFeatures = target.features;
+  compileOptions.rowTile = options.rowTile;
+  mlir::PassManager passes(module.getContext());
+  mlir::moe::buildCompilePipeline(passes, compileOptions);
+  if (mlir::failed(passes.run(module)))
+    return diagnostics.take("the module could not be compiled");
+  std::unique_ptr<llvm::MemoryBuffer> object =
+      mlir::moe::emitObject(module, target);
+  if (!object)
+    return diagnostics.take("no machine code could be made");
+  return object;
+}
+
+Error Session::Impl::load(std::unique_ptr<llvm::MemoryBuffer> object) {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  auto created = llvm::orc::LLJITBuilder().create();
+  if (!created)
+    return created.takeError();
+  jit = std::move(*created);
+  llvm::orc::JITDylib &library = jit->getMainJITDylib();
+  std::string failures; // what the JIT would print
+  jit->getExecutionSession().setErrorReporter([&](Error error) {
+    failures += (failures.empty() ? "" : "; ") + llvm::toString(std::move(error));
+  });
+
+  // The runtime is linked into this program and hidden: name what it offers.
+  llvm::orc::SymbolMap symbols;
+  auto define = [&](StringRef name, auto *function) {
+    symbols[jit->mangleAndIntern(name)] = {
+        llvm::orc::ExecutorAddr::fromPtr(function),
+        llvm::JITSymbolFlags::Exported};
+  };
+  define("moe_rt_enter", &moe_rt_enter);
+  define("moe_rt_workspace", &moe_rt_workspace);
+  define("moe_rt_weights", &moe_rt_weights);
+  define("moe_rt_parallel", &moe_rt_parallel);
+  if (Error error = library.define(llvm::orc::absoluteSymbols(symbols)))
+    return error;
+  // The rest (expf, memcpy, ...) comes from the C library of this process.
+  auto process = llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(
+      jit->getDataLayout().getGlobalPrefix());
+  if (!process)
+    return process.takeError();
+  library.addGenerator(std::move(*process));
+  if (Error error = jit->addObjectFile(std::move(object)))
+    return error;
+  auto table = jit->lookup(MOE_MODULE_SYMBOL);
+  if (!table) {
+    llvm::consumeError(table.takeError());
+    if (!failures.empty())
+      return makeError(failures + " [moe-session-link]");
+    return makeError("expected a module with an entry, a public function on "
+                     "tensors, but found none [moe-session-no-entry]");
+  }
+  module = table->toPtr<const moe_module *>();
+  jit->getExecutionSession().setErrorReporter(llvm::consumeError);
+  return Error::success();
+}
+
+Error Session::Impl::bind(StringRef path, bool isDirectory,
+                          const SessionOptions &options) {
+  moe_ctx_options contextOptions = {};
+  contextOptions.size = sizeof(contextOptions);
+  contextOptions.num_threads = options.threads;
+  moe_ctx *created = nullptr;
+  moe_error error = {};
+  if (moe_ctx_create(module, &contextOptions, &created, &error) != MOE_OK)
+    return makeError(error);
+  context.reset(created);
+  if (module->num_weights == 0)
+    return Error::success();
+
+  if (options.randomWeights) {
+    if (moe_ctx_bind_random(created, *options.randomWeights) != MOE_OK)
+      return makeError(moe_ctx_message(created));
+    return Error::success();
+  }
+  StringRef source = options.weights;
+  if (source.empty() && isDirectory)
+    source = path;
+  if (source.empty())
+    return makeError("expected --weights=DIR|FILE or --random-weights=SEED for "
+                     "a module with " +
+                     Twine(module->num_weights) +
+                     " weights [moe-session-weights]");
+  Expected<CheckpointPtr> opened = openCheckpoint(source, false);
+  if (!opened)
+    return opened.takeError();
+  checkpoint = std::move(*opened);
+  if (moe_ctx_bind_checkpoint(created, checkpoint.get()) != MOE_OK)
+    return makeError(moe_ctx_message(created));
+  return Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Session
+//===----------------------------------------------------------------------===//
+
+Session::Session(std::unique_ptr<Impl> impl) : impl(std::move(impl)) {}
+Session::~Session() = default;
+
+Expected<std::unique_ptr<Session>>
+Session::open(StringRef path, const SessionOptions &options,
+              llvm::function_ref<void(StringRef)> progress) {
+  auto report = [&](StringRef step) {
+    if (progress)
+      progress(step);
+  };
+  mlir::DialectRegistry registry;
+  mlir::moe::registerAllDialects(registry);
+  mlir::MLIRContext context(registry);
+  auto impl = std::make_unique<Impl>();
+  bool isDirectory = llvm::sys::fs::is_directory(path);
+
+  Stopwatch importing;
+  report(isDirectory ? "importing" : "parsing");
+  auto module = isDirectory ? impl->import(context, path, options)
+                            : impl->parse(context, path);
+  if (!module)
+    return module.takeError();
+  impl->times.import = importing.seconds();
+
+  Stopwatch compiling;
+  report("compiling");
+  auto object = impl->compile(**module, options);
+  if (!object)
+    return object.takeError();
+  if (Error error = impl->load(std::move(*object)))
+    return std::move(error);
+  impl->times.compile = compiling.seconds();
+
+  Stopwatch loading;
+  report("loading weights");
+  if (Error error = impl->bind(path, isDirectory, options))
+    return std::move(error);
+  impl->times.load = loading.seconds();
+  return std::unique_ptr<Session>(new Session(std::move(impl)));
+}
+
+const moe_module &Session::getModule() const { return *impl->module; }
+
+Expected<const moe_function *> Session::find(StringRef name) const {
+  const moe_module &module = *impl->module;
+  if (name.empty() && module.num_functions == 1)
+    return &module.functions[0];
+  if (const moe_function *found =
+          moe_module_find(&module, name.str().c_str()))
+    return found;
+  std::string names;
+  for (int64_t i = 0; i < module.num_functions; ++i)
+    names += (i ? ", " : "") + std::string(module.functions[i].name);
+  return makeError("expected the name of an entry (" + names + "), but got '" +
+                   name + "' [moe-session-entry]");
+}
+
+Expected<std::vector<moe_tensor>>
+Session::getOutputShapes(const moe_function &function,
+                         llvm::ArrayRef<moe_tensor> inputs) {
+  size_t count = 0;
+  for (int64_t i = 0; i < function.num_outputs; ++i)
+    if (function.outputs[i].tied_input < 0)
+      ++count;
+  std::vector<moe_tensor> outputs(count);
+  if (moe_ctx_output_shapes(impl->context.get(), &function, inputs.data(),
+                            inputs.size(), outputs.data(),
+                            outputs.size()) != MOE_OK)
+    return makeError(moe_ctx_message(impl->context.get()));
+  return outputs;
+}
+
+Error Session::call(const moe_function &function,
+                    llvm::ArrayRef<moe_tensor> inputs,
+                    llvm::MutableArrayRef<moe_tensor> outputs) {
+  if (moe_ctx_call(impl->context.get(), &function, inputs.data(), inputs.size(),
+                   outputs.data(), outputs.size()) != MOE_OK)
+    return makeError(moe_ctx_message(impl->context.get()));
+  return Error::success();
+}
+
+const SessionTimes &Session::getTimes() const { return impl->times; }
+
+uint64_t Session::getPeakWorkspace() const {
+  return moe_ctx_peak_workspace(impl->context.get());
+}
+
+const std::optional<GenerationInfo> &Session::getGenerationInfo() const {
+  return impl->generation;
+}
