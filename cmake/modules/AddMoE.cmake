@@ -40,7 +40,7 @@ endfunction()
 # add_moe_tool(<name> <sources>... LINK <libs>...)
 function(add_moe_tool name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
-  add_llvm_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  add_llvm_executable(${name} PARTIAL_SOURCES_INTENDED ${ARG_UNPARSED_ARGUMENTS})
   add_dependencies(${name} ${MOE_GENERATED})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} MLIR)
   target_compile_definitions(${name} PRIVATE

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Session.h"
+#include "Reference.h"
 #include "MoE/Import/HuggingFace.h"
 #include "MoE/InitAllDialects.h"
 #include "MoE/Target/Object.h"
@@ -102,12 +103,19 @@ struct Session::Impl {
   Expected<mlir::OwningOpRef<mlir::ModuleOp>>
   import(mlir::MLIRContext &context, StringRef directory,
          const SessionOptions &options);
-  Expected<mlir::OwningOpRef<mlir::ModuleOp>> parse(mlir::MLIRContext &context,
-                                                    StringRef path);
+  Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+  read(mlir::MLIRContext &context, StringRef path);
+  Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+  parse(mlir::MLIRContext &context,
+        std::unique_ptr<llvm::MemoryBuffer> buffer);
   Expected<std::unique_ptr<llvm::MemoryBuffer>>
   compile(mlir::ModuleOp module, const SessionOptions &options);
   Error load(std::unique_ptr<llvm::MemoryBuffer> object);
   Error bind(StringRef path, bool isDirectory, const SessionOptions &options);
+  /// Everything after a module was read.
+  Error finish(mlir::ModuleOp parsed, StringRef path, bool isDirectory,
+               const SessionOptions &options,
+               llvm::function_ref<void(StringRef)> progress);
 };
 
 //===----------------------------------------------------------------------===//
@@ -162,7 +170,7 @@ Session::Impl::import(mlir::MLIRContext &context, StringRef directory,
 }
 
 Expected<mlir::OwningOpRef<mlir::ModuleOp>>
-Session::Impl::parse(mlir::MLIRContext &context, StringRef path) {
+Session::Impl::read(mlir::MLIRContext &context, StringRef path) {
   auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(path, /*IsText=*/true);
   if (!buffer)
     return makeError("expected a model directory or a file with MLIR text, but "
@@ -174,8 +182,14 @@ Session::Impl::parse(mlir::MLIRContext &context, StringRef path) {
     return makeError("expected MLIR text, but '" + path +
                      "' is bytecode; convert it with mlir-opt "
                      "[moe-session-bytecode]");
+  return parse(context, std::move(*buffer));
+}
+
+Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+Session::Impl::parse(mlir::MLIRContext &context,
+                     std::unique_ptr<llvm::MemoryBuffer> buffer) {
   DiagnosticText diagnostics(&context);
-  diagnostics.getSourceManager().AddNewSourceBuffer(std::move(*buffer),
+  diagnostics.getSourceManager().AddNewSourceBuffer(std::move(buffer),
                                                     llvm::SMLoc());
   auto module = mlir::parseSourceFile<mlir::ModuleOp>(
       diagnostics.getSourceManager(), &context);
@@ -203,6 +217,7 @@ Session::Impl::compile(mlir::ModuleOp module, const SessionOptions &options) {
   compileOptions.targetCPU = target.cpu;
   compileOptions.targetFeatures = target.features;
   compileOptions.rowTile = options.rowTile;
+  compileOptions.reference = options.reference;
   mlir::PassManager passes(module.getContext());
   mlir::moe::buildCompilePipeline(passes, compileOptions);
   if (mlir::failed(passes.run(module)))
@@ -238,6 +253,10 @@ Error Session::Impl::load(std::unique_ptr<llvm::MemoryBuffer> object) {
   define("moe_rt_workspace", &moe_rt_workspace);
   define("moe_rt_weights", &moe_rt_weights);
   define("moe_rt_parallel", &moe_rt_parallel);
+  define("moe_reference_router", &moe_reference_router);
+  define("moe_reference_plan", &moe_reference_plan);
+  define("moe_reference_dispatch", &moe_reference_dispatch);
+  define("moe_reference_combine", &moe_reference_combine);
   if (Error error = library.define(llvm::orc::absoluteSymbols(symbols)))
     return error;
   // The rest (expf, memcpy, ...) comes from the C library of this process.
@@ -303,6 +322,35 @@ Error Session::Impl::bind(StringRef path, bool isDirectory,
 Session::Session(std::unique_ptr<Impl> impl) : impl(std::move(impl)) {}
 Session::~Session() = default;
 
+namespace {
+/// A context with everything that compiling needs.
+mlir::MLIRContext &initialize(std::optional<mlir::MLIRContext> &context) {
+  mlir::DialectRegistry registry;
+  mlir::moe::registerAllDialects(registry);
+  return context.emplace(registry);
+}
+} // namespace
+
+Error Session::Impl::finish(mlir::ModuleOp parsed, StringRef path,
+                            bool isDirectory, const SessionOptions &options,
+                            llvm::function_ref<void(StringRef)> progress) {
+  Stopwatch compiling;
+  progress("compiling");
+  auto object = compile(parsed, options);
+  if (!object)
+    return object.takeError();
+  if (Error error = load(std::move(*object)))
+    return error;
+  times.compile = compiling.seconds();
+
+  Stopwatch loading;
+  progress("loading weights");
+  if (Error error = bind(path, isDirectory, options))
+    return error;
+  times.load = loading.seconds();
+  return Error::success();
+}
+
 Expected<std::unique_ptr<Session>>
 Session::open(StringRef path, const SessionOptions &options,
               llvm::function_ref<void(StringRef)> progress) {
@@ -310,34 +358,34 @@ Session::open(StringRef path, const SessionOptions &options,
     if (progress)
       progress(step);
   };
-  mlir::DialectRegistry registry;
-  mlir::moe::registerAllDialects(registry);
-  mlir::MLIRContext context(registry);
+  std::optional<mlir::MLIRContext> storage;
+  mlir::MLIRContext &context = initialize(storage);
   auto impl = std::make_unique<Impl>();
   bool isDirectory = llvm::sys::fs::is_directory(path);
-
   Stopwatch importing;
   report(isDirectory ? "importing" : "parsing");
   auto module = isDirectory ? impl->import(context, path, options)
-                            : impl->parse(context, path);
+                            : impl->read(context, path);
   if (!module)
     return module.takeError();
   impl->times.import = importing.seconds();
-
-  Stopwatch compiling;
-  report("compiling");
-  auto object = impl->compile(**module, options);
-  if (!object)
-    return object.takeError();
-  if (Error error = impl->load(std::move(*object)))
+  if (Error error =
+          impl->finish(**module, path, isDirectory, options, report))
     return std::move(error);
-  impl->times.compile = compiling.seconds();
+  return std::unique_ptr<Session>(new Session(std::move(impl)));
+}
 
-  Stopwatch loading;
-  report("loading weights");
-  if (Error error = impl->bind(path, isDirectory, options))
+Expected<std::unique_ptr<Session>>
+Session::openText(StringRef text, const SessionOptions &options) {
+  std::optional<mlir::MLIRContext> storage;
+  mlir::MLIRContext &context = initialize(storage);
+  auto impl = std::make_unique<Impl>();
+  auto module =
+      impl->parse(context, llvm::MemoryBuffer::getMemBufferCopy(text, "text"));
+  if (!module)
+    return module.takeError();
+  if (Error error = impl->finish(**module, "", false, options, [](StringRef) {}))
     return std::move(error);
-  impl->times.load = loading.seconds();
   return std::unique_ptr<Session>(new Session(std::move(impl)));
 }
 
@@ -378,6 +426,9 @@ Error Session::call(const moe_function &function,
   if (moe_ctx_call(impl->context.get(), &function, inputs.data(), inputs.size(),
                    outputs.data(), outputs.size()) != MOE_OK)
     return makeError(moe_ctx_message(impl->context.get()));
+  moe_error failure = takeReferenceFailure();
+  if (failure.status != MOE_OK)
+    return makeError(failure);
   return Error::success();
 }
 

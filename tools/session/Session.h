@@ -66,6 +66,9 @@ public:
   static llvm::Expected<std::unique_ptr<Session>>
   open(llvm::StringRef path, const SessionOptions &options,
        llvm::function_ref<void(llvm::StringRef)> progress = nullptr);
+  /// Opens a module given as MLIR text.
+  static llvm::Expected<std::unique_ptr<Session>>
+  openText(llvm::StringRef text, const SessionOptions &options);
   ~Session();
 
   /// What the module offers.

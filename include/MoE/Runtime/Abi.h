@@ -332,6 +332,23 @@ typedef struct moe_capacity_attrs {
   int64_t at_least;
 } moe_capacity_attrs;
 
+//===----------------------------------------------------------------------===//
+// What code compiled for the reference oracle calls
+//===----------------------------------------------------------------------===//
+
+/// One routing op, computed by runtime/reference/. `attrs` is moe_router_attrs,
+/// moe_plan_attrs or null; `tensors` holds the operands in the order of the op
+/// and then its results, null where an optional one is absent; `capacity` is
+/// that of a plan, -1 for none. A failure is kept for the caller of the entry.
+void moe_reference_router(const void *attrs, const moe_tensor *const *tensors,
+                          int64_t capacity);
+void moe_reference_plan(const void *attrs, const moe_tensor *const *tensors,
+                        int64_t capacity);
+void moe_reference_dispatch(const void *attrs, const moe_tensor *const *tensors,
+                            int64_t capacity);
+void moe_reference_combine(const void *attrs, const moe_tensor *const *tensors,
+                           int64_t capacity);
+
 #ifdef __cplusplus
 } // extern "C"
 #endif

@@ -39,6 +39,22 @@ def ConvertMoEToLoopsPass : Pass<"convert-moe-to-loops"> {
                            "::mlir::scf::SCFDialect"];
 }
 
+def ConvertMoEToReferencePass
+    : Pass<"convert-moe-to-reference", "::mlir::ModuleOp"> {
+  let summary = "lowers routing ops on memrefs to calls of the oracle";
+  let description = [{
+    Used by `moe-run --reference`: what routing means is then computed by the
+    plain C++ of runtime/reference/, through the functions `moe_reference_*`
+    of MoE/Runtime/Abi.h, instead of by generated code.
+
+    *Expects* the ops in their form on memrefs. *Fails when* an op is still on
+    tensors.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect",
+                           "::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect"];
+}
+
 def ScheduleContractionsPass : Pass<"moe-schedule-contractions"> {
   let summary = "orders the loops of contractions for the CPU";
   let description = [{

@@ -32,6 +32,10 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
   Option<int64_t> rowTile{*this, "row-tile",
                           llvm::cl::desc("rows of a tile of an expert"),
                           llvm::cl::init(32)};
+  Option<bool> reference{
+      *this, "reference",
+      llvm::cl::desc("routing by the oracle, experts whole and in plain order"),
+      llvm::cl::init(false)};
   Option<std::string> targetCPU{
       *this, "target-cpu",
       llvm::cl::desc("processor to compile for; empty: none is stamped"),

@@ -42,8 +42,12 @@ static void addBufferization(OpPassManager &pm) {
 
 static void addLoweringToLLVM(OpPassManager &pm,
                               const CompileOptions &options) {
-  pm.addNestedPass<func::FuncOp>(createConvertMoEToLoopsPass());
-  pm.addNestedPass<func::FuncOp>(createScheduleContractionsPass());
+  if (options.reference) {
+    pm.addPass(createConvertMoEToReferencePass());
+  } else {
+    pm.addNestedPass<func::FuncOp>(createConvertMoEToLoopsPass());
+    pm.addNestedPass<func::FuncOp>(createScheduleContractionsPass());
+  }
   pm.addNestedPass<func::FuncOp>(createLowerMemRefsPass());
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
   pm.addPass(createCanonicalizerPass());
@@ -91,7 +95,7 @@ void moe::buildCompilePipeline(OpPassManager &pm,
 
   // grouped: loops over (group, row tile), no code per expert.
   TileExpertsPassOptions tile;
-  tile.rowTile = options.rowTile;
+  tile.rowTile = options.reference ? 0 : options.rowTile.getValue();
   pm.addPass(createTileExpertsPass(tile));
   pm.addPass(createCanonicalizerPass());
   if (options.stopAfter == Stage::Grouped)

@@ -130,11 +130,8 @@ LogicalResult
 MoEDialect::verifyRegionArgAttribute(Operation *op, unsigned regionIndex,
                                      unsigned argIndex,
                                      NamedAttribute attribute) {
-  auto function = dyn_cast<FunctionOpInterface>(op);
-  if (!function)
-    return op->emitOpError("expected moe attributes on a function only, but "
-                           "got '")
-           << attribute.getName() << "' [moe-entry-c8]";
+  // Functions alone verify attributes of their arguments and results.
+  auto function = cast<FunctionOpInterface>(op);
   return verifyArgument(op, function.getArgumentTypes()[argIndex], attribute,
                         /*isResult=*/false);
 }
@@ -143,13 +140,70 @@ LogicalResult
 MoEDialect::verifyRegionResultAttribute(Operation *op, unsigned regionIndex,
                                         unsigned resultIndex,
                                         NamedAttribute attribute) {
-  auto function = dyn_cast<FunctionOpInterface>(op);
-  if (!function)
-    return op->emitOpError("expected moe attributes on a function only, but "
-                           "got '")
-           << attribute.getName() << "' [moe-entry-c8]";
+  auto function = cast<FunctionOpInterface>(op);
   return verifyArgument(op, function.getResultTypes()[resultIndex], attribute,
                         /*isResult=*/true);
+}
+
+/// True for what an entry takes after bufferization: dense buffers and indices.
+static bool isEntryArgument(Type type) {
+  auto buffer = dyn_cast<MemRefType>(type);
+  return type.isIndex() || (buffer && buffer.getLayout().isIdentity());
+}
+
+/// Checks the attributes that an argument or result of an entry had before
+/// bufferization against the buffer that took its place.
+static LogicalResult verifyEntryArgument(Operation *op, Type type,
+                                         Attribute attributes, bool isResult) {
+  for (NamedAttribute attribute : cast<DictionaryAttr>(attributes))
+    if (attribute.getName().strref().starts_with("moe.") &&
+        attribute.getName() != attr::kTied &&
+        failed(verifyArgument(op, type, attribute, isResult)))
+      return failure();
+  return success();
+}
+
+/// `moe.entry` is {inputs = [{...}, ...], results = [{...}, ...]}. The inputs
+/// are the first arguments of the function; each result that is not tied to one
+/// of them has an argument of its own behind them; the workspace is the last.
+static LogicalResult verifyEntry(Operation *op, Attribute value) {
+  auto malformed = [&]() {
+    return op->emitOpError("expected '")
+           << attr::kEntry
+           << "' on a function of buffers to be {inputs, results}, arrays with "
+              "a dictionary for each of its arguments, as "
+              "--moe-bufferize-entries leaves it, but got "
+           << value << " [moe-entry-c8]";
+  };
+  auto function = dyn_cast<FunctionOpInterface>(op);
+  auto entry = dyn_cast<DictionaryAttr>(value);
+  auto inputs = entry ? entry.getAs<ArrayAttr>("inputs") : ArrayAttr();
+  auto results = entry ? entry.getAs<ArrayAttr>("results") : ArrayAttr();
+  if (!function || !inputs || !results || function.getNumResults() != 0 ||
+      inputs.size() > function.getNumArguments() ||
+      !llvm::all_of(inputs, llvm::IsaPred<DictionaryAttr>) ||
+      !llvm::all_of(results, llvm::IsaPred<DictionaryAttr>) ||
+      !llvm::all_of(function.getArgumentTypes(), isEntryArgument))
+    return malformed();
+
+  ArrayRef<Type> types = function.getArgumentTypes();
+  for (auto [i, attributes] : llvm::enumerate(inputs))
+    if (failed(verifyEntryArgument(op, types[i], attributes, false)))
+      return failure();
+  uint64_t next = inputs.size();
+  for (Attribute attributes : results) {
+    Attribute tied = cast<DictionaryAttr>(attributes).get(attr::kTied);
+    auto index = dyn_cast_or_null<IntegerAttr>(tied);
+    if (tied && (!index || index.getValue().uge(inputs.size())))
+      return malformed();
+    uint64_t position = tied ? index.getInt() : next++;
+    if (position >= types.size())
+      return malformed();
+    if (failed(verifyEntryArgument(op, types[position], attributes, true)))
+      return failure();
+  }
+  uint64_t workspace = op->hasAttr(attr::kWorkspace) ? 1 : 0;
+  return next + workspace == types.size() ? success() : malformed();
 }
 
 /// A limit is [[terms...], bound].
@@ -165,14 +219,21 @@ static bool isLimit(Attribute attribute) {
 
 LogicalResult MoEDialect::verifyOperationAttribute(Operation *op,
                                                    NamedAttribute attribute) {
+  StringRef name = attribute.getName();
   // Left by bufferization of entries and memory planning for later passes.
-  if (attribute.getName() == attr::kEntry ||
-      attribute.getName() == attr::kWorkspace)
-    return success();
-  if (attribute.getName() != attr::kLimits)
+  if (name == attr::kEntry)
+    return verifyEntry(op, attribute.getValue());
+  if (name == attr::kWorkspace) {
+    if (isa<FunctionOpInterface>(op) &&
+        isa<FlatSymbolRefAttr>(attribute.getValue()))
+      return success();
+    return op->emitOpError("expected '")
+           << name << "' on a function to name another one, but got "
+           << attribute.getValue() << " [moe-entry-c8]";
+  }
+  if (name != attr::kLimits)
     return op->emitOpError("has no attribute '")
-           << attribute.getName() << "'; expected moe.limits on a function "
-           << "[moe-entry-c9]";
+           << name << "'; expected moe.limits on a function [moe-entry-c9]";
   auto limits = dyn_cast<ArrayAttr>(attribute.getValue());
   if (!isa<FunctionOpInterface>(op) || !limits ||
       !llvm::all_of(limits, isLimit))

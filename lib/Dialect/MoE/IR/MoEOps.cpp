@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
 using namespace mlir::moe;
@@ -36,15 +37,18 @@ static bool compatible(int64_t a, int64_t b) {
   return a == b || ShapedType::isDynamic(a) || ShapedType::isDynamic(b);
 }
 
-static InFlightDiagnostic &&describeShape(InFlightDiagnostic &&diagnostic,
-                                          ArrayRef<int64_t> shape) {
-  for (int64_t size : shape) {
+/// Shape and element type in the notation of types: "?x2xf32".
+static std::string describe(const ExpectedResult &result) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (int64_t size : result.shape) {
     if (ShapedType::isDynamic(size))
-      diagnostic << "?x";
+      os << "?x";
     else
-      diagnostic << size << "x";
+      os << size << 'x';
   }
-  return std::move(diagnostic);
+  os << result.elementType;
+  return text;
 }
 
 /// Checks form (tensors and results, or memrefs and `into`) and result types.
@@ -78,11 +82,9 @@ static LogicalResult verifyRoutingOp(OpTy op, StringRef tag,
           return compatible(std::get<0>(pair), std::get<1>(pair));
         }))
       continue;
-    return describeShape(op->emitOpError("expected ")
-                             << want.name << " of type ",
-                         want.shape)
-           << want.elementType << ", but got " << type << " [moe-" << tag
-           << "-c2]";
+    return op->emitOpError("expected ")
+           << want.name << " of type " << describe(want) << ", but got " << type
+           << " [moe-" << tag << "-c2]";
   }
   return success();
 }
@@ -437,8 +439,8 @@ LogicalResult ExpertsOp::verify() {
   if (identity < 0 || zero < 0 || identity >= groups ||
       zero >= groups - identity)
     return emitOpError("expected at least one expert with a body among ")
-           << groups << " groups, but got identity = " << getIdentity()
-           << ", zero = " << getZero() << " [moe-experts-c2]";
+           << groups << " groups, but got identity = " << identity
+           << ", zero = " << zero << " [moe-experts-c2]";
   for (Type bank : getBanks().getTypes())
     if (cast<BankType>(bank).getNumExperts() != getNumExperts())
       return emitOpError("expected banks of ")

@@ -106,7 +106,7 @@ private:
     case Score::SqrtSoftplus: {
       // log(1 + e^z) = max(z, 0) + log1p(e^-|z|), which cannot overflow.
       Value negated = arith::NegFOp::create(emit, emit.abs(logit));
-      Value tail = math::Log1pOp::create(emit, emit.exp(negated));
+      Value tail = log1p(emit.exp(negated));
       Value softplus = emit.add(emit.maximum(logit, emit.f32(0)), tail);
       return math::SqrtOp::create(emit, softplus);
     }
@@ -115,6 +115,19 @@ private:
       return logit;
     }
     llvm_unreachable("all scores are handled");
+  }
+
+  /// log(1 + x) for x in [0, 1], to full precision for small x too (upstream
+  /// lowers math.log1p to log(1 + x)): the rounding of u = 1 + x is undone by
+  /// the factor x / (u - 1).
+  Value log1p(Value x) {
+    Value u = emit.add(emit.f32(1), x);
+    Value rounded = emit.sub(u, emit.f32(1));
+    Value tiny = emit.equalF(rounded, emit.f32(0));
+    Value divisor = emit.select(tiny, emit.f32(1), rounded);
+    Value logarithm = math::LogOp::create(emit, u);
+    return emit.select(tiny, x,
+                       emit.div(emit.mul(logarithm, x), divisor));
   }
 
   /// s[e] = score(z)[e]

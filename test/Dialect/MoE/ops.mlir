@@ -1,0 +1,395 @@
+// Every op, type and attribute is printed and parsed again, also in the generic
+// form and as bytecode. Comments name the constraints of docs/spec/ that a case
+// satisfies at their edge; invalid.mlir breaks each of them.
+
+// RUN: moe-opt %s | moe-opt | FileCheck %s
+// RUN: moe-opt %s -mlir-print-op-generic | moe-opt | FileCheck %s
+// RUN: moe-opt %s -emit-bytecode | moe-opt | FileCheck %s
+
+//===----------------------------------------------------------------------===//
+// moe.weight, #moe.source, !moe.bank
+//===----------------------------------------------------------------------===//
+
+// moe-weight-c4: each element type, ranks 0 to 8
+// moe-weight-c5: one source
+// CHECK: moe.weight @scalar : tensor<f32> from ["s"]
+moe.weight @scalar : tensor<f32> from ["s"]
+// CHECK: moe.weight @bf16 : tensor<192xbf16> from ["model.norm.weight"]
+moe.weight @bf16 : tensor<192xbf16> from ["model.norm.weight"]
+// CHECK: moe.weight @f16 : tensor<1xf16> from ["h"]
+moe.weight @f16 : tensor<1xf16> from ["h"]
+// CHECK: moe.weight @i32 : tensor<4x4xi32> from ["i"]
+moe.weight @i32 : tensor<4x4xi32> from ["i"]
+// CHECK: moe.weight @i64 : tensor<1x1x1x1x1x1x1x2xi64> from ["j"]
+moe.weight @i64 : tensor<1x1x1x1x1x1x1x2xi64> from ["j"]
+// CHECK: moe.weight private @hidden : tensor<4xf32> from ["a\22b"] {note = "kept"}
+moe.weight private @hidden : tensor<4xf32> from ["a\22b"] {note = "kept"}
+
+// moe-weight-c6: {e} in the single source of a bank
+// moe-bank-c1: two dimensions are enough
+// moe-bank-c3: f32
+// CHECK: moe.weight @per_expert : !moe.bank<8x256xf32> from ["experts.{e}.bias"]
+moe.weight @per_expert : !moe.bank<8x256xf32> from ["experts.{e}.bias"]
+// moe-weight-c5: one source per expert
+// moe-bank-c3: f16
+// CHECK: moe.weight @listed : !moe.bank<2x4x4xf16> from ["left", "right"]
+moe.weight @listed : !moe.bank<2x4x4xf16> from ["left", "right"]
+// moe-bank-c2: sizes of 1
+// moe-bank-c4: fewer than 2^63 elements
+// CHECK: moe.weight @one : !moe.bank<1x1xf32> from ["x"]
+moe.weight @one : !moe.bank<1x1xf32> from ["x"]
+
+// A source without a window is the same as its name.
+// CHECK: moe.weight @whole : tensor<4xf32> from ["w"]
+moe.weight @whole : tensor<4xf32> from [#moe.source<"w">]
+
+// moe-weight-c1: as many dimensions as the bank, the experts first
+// moe-weight-c2: the second half of dimension 1, up to its last element
+// CHECK: from [#moe.source<"gate_up", shape = [8, 512, 192], offsets = [0, 256, 0]>]
+moe.weight @up : !moe.bank<8x256x192xbf16> from [#moe.source<"gate_up", shape = [8, 512, 192], offsets = [0, 256, 0]>]
+// moe-weight-c2: the odd rows, up to the last one
+// moe-weight-c3: interleaved rows are 2 * 192 apart, as the layout says
+// moe-bank-c5: a layout with one positive stride per dimension of a slice
+// moe-source-c6: stride 1 and offset 0 are the smallest
+// CHECK: !moe.bank<8x256x192xbf16, strided<[384, 1]>> from [#moe.source<"gate_up", shape = [8, 512, 192], offsets = [0, 1, 0], strides = [1, 2, 1]>]
+moe.weight @odd : !moe.bank<8x256x192xbf16, strided<[384, 1]>> from [#moe.source<"gate_up", shape = [8, 512, 192], offsets = [0, 1, 0], strides = [1, 2, 1]>]
+// moe-weight-c3: a transposed file tensor
+// moe-source-c7: a permutation
+// CHECK: !moe.bank<8x256x192xbf16, strided<[1, 256]>> from [#moe.source<"t", shape = [8, 192, 256], permutation = [0, 2, 1]>]
+moe.weight @transposed : !moe.bank<8x256x192xbf16, strided<[1, 256]>> from [#moe.source<"t", shape = [8, 192, 256], permutation = [0, 2, 1]>]
+// moe-weight-c3: strides of dimensions of size 1 do not matter
+// moe-source-c4: one entry per dimension
+// CHECK: moe.weight @row : tensor<1x192xf32> from [#moe.source<"t", shape = [4, 192], offsets = [3, 0]>]
+moe.weight @row : tensor<1x192xf32> from [#moe.source<"t", shape = [4, 192], offsets = [3, 0]>]
+// moe-source-c1: all four lists
+// moe-source-c2: a name
+// moe-source-c3: 8 dimensions
+// moe-source-c5: sizes of 1
+// CHECK: from [#moe.source<"x", shape = [1, 1, 1, 1, 1, 1, 1, 2], offsets = [0, 0, 0, 0, 0, 0, 0, 1], strides = [1, 1, 1, 1, 1, 1, 1, 2], permutation = [0, 1, 2, 3, 4, 5, 6, 7]>]
+moe.weight @eight : tensor<1x1x1x1x1x1x1x1xf32> from [#moe.source<"x", shape = [1, 1, 1, 1, 1, 1, 1, 2], offsets = [0, 0, 0, 0, 0, 0, 0, 1], strides = [1, 1, 1, 1, 1, 1, 1, 2], permutation = [0, 1, 2, 3, 4, 5, 6, 7]>]
+// Each of the listed tensors of a bank may have a window of its own.
+// CHECK: from ["a", #moe.source<"b", shape = [8, 4], offsets = [4, 0]>]
+moe.weight @mixed : !moe.bank<2x4x4xf32> from ["a", #moe.source<"b", shape = [8, 4], offsets = [4, 0]>]
+
+//===----------------------------------------------------------------------===//
+// moe.get_weight, moe.make_bank, moe.bank_slice
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: func.func @weights(
+func.func @weights(%a: tensor<4x4xf32>, %b: tensor<4x4xf32>, %e: index) {
+  // moe-get-weight-c1: a weight of the module
+  // moe-get-weight-c2: its type
+  // CHECK: %[[W:.*]] = moe.get_weight @bf16 : tensor<192xbf16>
+  %w = moe.get_weight @bf16 : tensor<192xbf16>
+  // CHECK: %[[UP:.*]] = moe.get_weight @up : !moe.bank<8x256x192xbf16>
+  %up = moe.get_weight @up : !moe.bank<8x256x192xbf16>
+  // moe-bank-slice-c1: the weight of one expert
+  // CHECK: moe.bank_slice %[[UP]][%{{.*}}] : !moe.bank<8x256x192xbf16> -> tensor<256x192xbf16>
+  %s = moe.bank_slice %up[%e] : !moe.bank<8x256x192xbf16> -> tensor<256x192xbf16>
+  // moe-make-bank-c1: one operand per expert
+  // moe-make-bank-c2: dense slices
+  // CHECK: moe.make_bank %{{.*}}, %{{.*}} : tensor<4x4xf32> -> !moe.bank<2x4x4xf32>
+  %bank = moe.make_bank %a, %b : tensor<4x4xf32> -> !moe.bank<2x4x4xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @weights_on_memrefs(
+func.func @weights_on_memrefs(%a: memref<4x4xf32>, %b: memref<4x4xf32>, %e: index) {
+  // moe-get-weight-c2: the dense buffer of the declared tensor
+  // CHECK: moe.get_weight @bf16 : memref<192xbf16>
+  %w = moe.get_weight @bf16 : memref<192xbf16>
+  %odd = moe.get_weight @odd : !moe.bank<8x256x192xbf16, strided<[384, 1]>>
+  // moe-bank-slice-c1: the layout of the bank
+  // CHECK: moe.bank_slice %{{.*}}[%{{.*}}] : !moe.bank<8x256x192xbf16, strided<[384, 1]>> -> memref<256x192xbf16, strided<[384, 1]>>
+  %s = moe.bank_slice %odd[%e] : !moe.bank<8x256x192xbf16, strided<[384, 1]>> -> memref<256x192xbf16, strided<[384, 1]>>
+  // CHECK: moe.bank_slice %{{.*}}[%{{.*}}] : !moe.bank<8x256x192xbf16, strided<[384, 1]>> -> tensor<256x192xbf16>
+  %t = moe.bank_slice %odd[%e] : !moe.bank<8x256x192xbf16, strided<[384, 1]>> -> tensor<256x192xbf16>
+  // CHECK: moe.make_bank %{{.*}}, %{{.*}} : memref<4x4xf32> -> !moe.bank<2x4x4xf32>
+  %bank = moe.make_bank %a, %b : memref<4x4xf32> -> !moe.bank<2x4x4xf32>
+  return
+}
+
+//===----------------------------------------------------------------------===//
+// moe.router
+//===----------------------------------------------------------------------===//
+
+// moe-router-c1: tensors and results
+// moe-router-c3: a static number of experts, any number of tokens
+// CHECK-LABEL: func.func @router(
+func.func @router(%z: tensor<?x8xf32>) -> (tensor<?x2xf32>, tensor<?x2xi32>) {
+  // Attributes with their default are not printed.
+  // CHECK: moe.router %{{.*}} {score = #moe.score<softmax>, top_k = 2 : i64} : (tensor<?x8xf32>) -> (tensor<?x2xf32>, tensor<?x2xi32>)
+  %w, %ids = moe.router %z {top_k = 2 : i64, score = #moe.score<softmax>, domain = #moe.domain<all>, key = #moe.key<score>, selection = #moe.selection<topk>} : (tensor<?x8xf32>) -> (tensor<?x2xf32>, tensor<?x2xi32>)
+  return %w, %ids : tensor<?x2xf32>, tensor<?x2xi32>
+}
+
+// moe-router-c2: weights T x k, ids T x k and scores T x E
+// moe-router-c4: k = E, and k = 1
+// moe-router-c5: bias and expert_scale of E elements
+// moe-router-c6: groups that divide E
+// moe-router-c7: all experts of a group are summed
+// moe-router-c12: a finite scale
+// moe-group-limit-c1: all groups are kept
+// moe-group-limit-c2: top = 1 is the default
+// CHECK-LABEL: func.func @router_options(
+func.func @router_options(%z: tensor<3x8xf32>, %v: tensor<8xf32>) {
+  // CHECK: moe.router %{{.*}} bias(%{{.*}}) expert_scale(%{{.*}}) {group_limit = #moe.group_limit<groups = 4, keep = 2, score = sum_top, top = 2, fill = zero>
+  // CHECK-SAME: key = #moe.key<logit>, normalize = #moe.normalize<p = 2.000000e+00, eps_mode = add, eps = 9.9{{[0-9]*}}E-21>, scale = 2.500000e+00 : f64, score = #moe.score<sigmoid>
+  // CHECK-SAME: -> (tensor<3x8xf32>, tensor<3x8xi32>, tensor<3x8xf32>)
+  %w, %ids, %s = moe.router %z bias(%v) expert_scale(%v) {top_k = 8 : i64, score = #moe.score<sigmoid>, key = #moe.key<logit>, group_limit = #moe.group_limit<groups = 4, keep = 2, score = sum_top, top = 2, fill = zero>, normalize = #moe.normalize<p = 2.0, eps_mode = add, eps = 1.0e-20>, scale = 2.5} : (tensor<3x8xf32>, tensor<8xf32>, tensor<8xf32>) -> (tensor<3x8xf32>, tensor<3x8xi32>, tensor<3x8xf32>)
+  // CHECK: group_limit = #moe.group_limit<groups = 8, keep = 8>
+  %w1, %ids1 = moe.router %z {top_k = 1 : i64, score = #moe.score<sqrt_softplus>, group_limit = #moe.group_limit<groups = 8, keep = 8>} : (tensor<3x8xf32>) -> (tensor<3x1xf32>, tensor<3x1xi32>)
+  return
+}
+
+// moe-logit-norm-c1: each kind
+// CHECK-LABEL: func.func @logit_norms(
+func.func @logit_norms(%z: tensor<?x8xf32>) {
+  // CHECK: logit_norm = #moe.logit_norm<zscore, 1.000000e+00>
+  %a:2 = moe.router %z {top_k = 2 : i64, score = #moe.score<identity>, logit_norm = #moe.logit_norm<zscore, 1.0>} : (tensor<?x8xf32>) -> (tensor<?x2xf32>, tensor<?x2xi32>)
+  // CHECK: logit_norm = #moe.logit_norm<softcap, 3.000000e+01>
+  %b:2 = moe.router %z {top_k = 2 : i64, score = #moe.score<softmax>, logit_norm = #moe.logit_norm<softcap, 30.0>} : (tensor<?x8xf32>) -> (tensor<?x2xf32>, tensor<?x2xi32>)
+  // CHECK: logit_norm = #moe.logit_norm<scale, -5.000000e-01>
+  %c:2 = moe.router %z {top_k = 2 : i64, score = #moe.score<softmax>, logit_norm = #moe.logit_norm<scale, -0.5>} : (tensor<?x8xf32>) -> (tensor<?x2xf32>, tensor<?x2xi32>)
+  return
+}
+
+// moe-normalize-c1: p other than 1
+// moe-normalize-c2: eps = 0 with and without a mode
+// CHECK-LABEL: func.func @normalizations(
+func.func @normalizations(%z: tensor<?x8xf32>) {
+  // CHECK: normalize = #moe.normalize,
+  %a:2 = moe.router %z {top_k = 2 : i64, score = #moe.score<softmax>, normalize = #moe.normalize} : (tensor<?x8xf32>) -> (tensor<?x2xf32>, tensor<?x2xi32>)
+  // CHECK: normalize = #moe.normalize<p = 5.000000e-01>,
+  %b:2 = moe.router %z {top_k = 2 : i64, score = #moe.score<softmax>, normalize = #moe.normalize<p = 0.5>} : (tensor<?x8xf32>) -> (tensor<?x2xf32>, tensor<?x2xi32>)
+  // CHECK: normalize = #moe.normalize<eps_mode = clamp>,
+  %c:2 = moe.router %z {top_k = 2 : i64, score = #moe.score<softmax>, normalize = #moe.normalize<eps_mode = clamp>} : (tensor<?x8xf32>) -> (tensor<?x2xf32>, tensor<?x2xi32>)
+  return
+}
+
+// moe-router-c8: a threshold of 0, with its domain and selection
+// moe-router-c9: softmax, neither bias nor groups
+// CHECK-LABEL: func.func @sparse_mixer(
+func.func @sparse_mixer(%z: tensor<?x8xf32>) {
+  // CHECK: domain = #moe.domain<threshold>, score = #moe.score<softmax>, selection = #moe.selection<sequential>, threshold = 0.000000e+00 : f64
+  %w, %ids = moe.router %z {top_k = 2 : i64, score = #moe.score<softmax>, domain = #moe.domain<threshold>, selection = #moe.selection<sequential>, threshold = 0.0} : (tensor<?x8xf32>) -> (tensor<?x2xf32>, tensor<?x2xi32>)
+  return
+}
+
+// moe-router-c10: a table, with nothing that would need keys
+// moe-router-c11: of T x k
+// CHECK-LABEL: func.func @hash_routing(
+func.func @hash_routing(%z: tensor<?x8xf32>, %t: tensor<?x2xi32>) {
+  // CHECK: moe.router %{{.*}} table(%{{.*}}) {domain = #moe.domain<selected>
+  %w, %ids = moe.router %z table(%t) {top_k = 2 : i64, score = #moe.score<softmax>, domain = #moe.domain<selected>, selection = #moe.selection<table>} : (tensor<?x8xf32>, tensor<?x2xi32>) -> (tensor<?x2xf32>, tensor<?x2xi32>)
+  return
+}
+
+// moe-router-c1: memrefs and into, also with a layout
+// CHECK-LABEL: func.func @router_on_memrefs(
+func.func @router_on_memrefs(%z: memref<?x8xf32>, %b: memref<8xf32, strided<[2]>>, %w: memref<?x2xf32>, %ids: memref<?x2xi32>, %s: memref<?x8xf32>) {
+  // CHECK: moe.router %{{.*}} into(%{{.*}}, %{{.*}}) {score = #moe.score<softmax>, top_k = 2 : i64} : (memref<?x8xf32>, memref<?x2xf32>, memref<?x2xi32>) -> ()
+  moe.router %z into(%w, %ids) {top_k = 2 : i64, score = #moe.score<softmax>} : (memref<?x8xf32>, memref<?x2xf32>, memref<?x2xi32>) -> ()
+  // CHECK: moe.router %{{.*}} bias(%{{.*}}) into(%{{.*}}, %{{.*}}, %{{.*}})
+  moe.router %z bias(%b) into(%w, %ids, %s) {top_k = 2 : i64, score = #moe.score<softmax>} : (memref<?x8xf32>, memref<8xf32, strided<[2]>>, memref<?x2xf32>, memref<?x2xi32>, memref<?x8xf32>) -> ()
+  return
+}
+
+//===----------------------------------------------------------------------===//
+// moe.plan
+//===----------------------------------------------------------------------===//
+
+// moe-plan-c1: five results
+// moe-plan-c2: of E, E + 1, N, T x k and T x k elements
+// moe-plan-c3: T x k weights and ids
+// moe-plan-c5: nothing drops, so overflow is none
+// moe-plan-c6: no segments, no priority
+// CHECK-LABEL: func.func @plan_dropless(
+func.func @plan_dropless(%w: tensor<?x2xf32>, %ids: tensor<?x2xi32>, %n: index) {
+  // CHECK: moe.plan %{{.*}}, %{{.*}} : (tensor<?x2xf32>, tensor<?x2xi32>) -> (tensor<8xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+  %a:5 = moe.plan %w, %ids {overflow = #moe.overflow<none>, priority = #moe.priority<positional>} : (tensor<?x2xf32>, tensor<?x2xi32>) -> (tensor<8xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+  // CHECK: moe.plan %{{.*}}, %{{.*}} rows(%{{.*}}) {renormalize = #moe.normalize}
+  %b:5 = moe.plan %w, %ids rows(%n) {renormalize = #moe.normalize} : (tensor<?x2xf32>, tensor<?x2xi32>, index) -> (tensor<8xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+  return
+}
+
+// moe-plan-c3: k = 1, and T static in one of the two
+// moe-plan-c8: one expert
+// moe-plan-c9: 2^31 - 1 slots
+// moe-plan-c10: exactly T * k rows
+// CHECK-LABEL: func.func @plan_static(
+func.func @plan_static(%w: tensor<?x1xf32>, %ids: tensor<2147483647x1xi32>) {
+  // CHECK: moe.plan {{.*}} -> (tensor<1xi32>, tensor<2xi32>, tensor<2147483647xi32>, tensor<2147483647x1xi32>, tensor<2147483647x1xf32>)
+  %a:5 = moe.plan %w, %ids : (tensor<?x1xf32>, tensor<2147483647x1xi32>) -> (tensor<1xi32>, tensor<2xi32>, tensor<2147483647xi32>, tensor<2147483647x1xi32>, tensor<2147483647x1xf32>)
+  return
+}
+
+// moe-plan-c4: the operand, or the rule
+// moe-plan-c5: zero or residual
+// moe-plan-c6: segments and priorities
+// moe-plan-c7: priority_scores of T elements with priority = batch
+// moe-capacity-c1: factors 0 and 2^31 - 1
+// moe-capacity-c2: multiple_of 1 and at_least 0 are the defaults
+// CHECK-LABEL: func.func @plan_capacity(
+func.func @plan_capacity(%w: tensor<?x2xf32>, %ids: tensor<?x2xi32>, %c: index, %s: tensor<?xi32>, %p: tensor<?xf32>) {
+  // CHECK: moe.plan %{{.*}}, %{{.*}} capacity(%{{.*}}) segments(%{{.*}}) priority_scores(%{{.*}}) {overflow = #moe.overflow<residual>, priority = #moe.priority<batch>}
+  %a:5 = moe.plan %w, %ids capacity(%c) segments(%s) priority_scores(%p) {priority = #moe.priority<batch>, overflow = #moe.overflow<residual>} : (tensor<?x2xf32>, tensor<?x2xi32>, index, tensor<?xi32>, tensor<?xf32>) -> (tensor<8xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+  // CHECK: capacity_rule = #moe.capacity<basis = slots_per_expert, factor = 1.250000e+00, rounding = nearest_even, multiple_of = 8, at_least = 4>, overflow = #moe.overflow<zero>
+  %b:5 = moe.plan %w, %ids {capacity_rule = #moe.capacity<basis = slots_per_expert, factor = 1.25, rounding = nearest_even, multiple_of = 8, at_least = 4>, overflow = #moe.overflow<zero>} : (tensor<?x2xf32>, tensor<?x2xi32>) -> (tensor<8xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+  // CHECK: capacity_rule = #moe.capacity<basis = fixed, factor = 0x41DFFFFFFFC00000>
+  %d:5 = moe.plan %w, %ids {capacity_rule = #moe.capacity<basis = fixed, factor = 2147483647.0>, overflow = #moe.overflow<zero>} : (tensor<?x2xf32>, tensor<?x2xi32>) -> (tensor<8xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+  // CHECK: capacity_rule = #moe.capacity<basis = tokens_per_expert, factor = 0.000000e+00, rounding = floor>
+  %e:5 = moe.plan %w, %ids {capacity_rule = #moe.capacity<basis = tokens_per_expert, factor = 0.0, rounding = floor>, overflow = #moe.overflow<zero>} : (tensor<?x2xf32>, tensor<?x2xi32>) -> (tensor<8xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+  // CHECK: capacity_rule = #moe.capacity<basis = tokens, factor = 1.000000e+00>
+  %f:5 = moe.plan %w, %ids {capacity_rule = #moe.capacity<basis = tokens, factor = 1.0>, overflow = #moe.overflow<zero>} : (tensor<?x2xf32>, tensor<?x2xi32>) -> (tensor<8xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+  return
+}
+
+// CHECK-LABEL: func.func @plan_on_memrefs(
+func.func @plan_on_memrefs(%w: memref<?x2xf32>, %ids: memref<?x2xi32>, %c: index, %s: memref<?xi32>, %counts: memref<8xi32>, %offsets: memref<9xi32>, %source: memref<?xi32>, %position: memref<?x2xi32>, %out: memref<?x2xf32>) {
+  // CHECK: moe.plan %{{.*}}, %{{.*}} capacity(%{{.*}}) segments(%{{.*}}) into(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) {overflow = #moe.overflow<zero>}
+  moe.plan %w, %ids capacity(%c) segments(%s) into(%counts, %offsets, %source, %position, %out) {overflow = #moe.overflow<zero>} : (memref<?x2xf32>, memref<?x2xi32>, index, memref<?xi32>, memref<8xi32>, memref<9xi32>, memref<?xi32>, memref<?x2xi32>, memref<?x2xf32>) -> ()
+  return
+}
+
+//===----------------------------------------------------------------------===//
+// moe.dispatch and moe.combine
+//===----------------------------------------------------------------------===//
+
+// moe-dispatch-c1: tensors and results
+// moe-dispatch-c2: N x H rows
+// moe-dispatch-c3: weights and position, or neither
+// moe-dispatch-c4: of the same shape
+// moe-dispatch-c5: two offsets
+// CHECK-LABEL: func.func @dispatch(
+func.func @dispatch(%x: tensor<?x192xf32>, %source: tensor<?xi32>, %offsets: tensor<2xi32>, %w: tensor<?x2xf32>, %p: tensor<?x2xi32>) {
+  // CHECK: moe.dispatch %{{.*}}, %{{.*}}, %{{.*}} : (tensor<?x192xf32>, tensor<?xi32>, tensor<2xi32>) -> tensor<?x192xf32>
+  %a = moe.dispatch %x, %source, %offsets : (tensor<?x192xf32>, tensor<?xi32>, tensor<2xi32>) -> tensor<?x192xf32>
+  // CHECK: moe.dispatch %{{.*}}, %{{.*}}, %{{.*}} weights(%{{.*}}) position(%{{.*}})
+  %b = moe.dispatch %x, %source, %offsets weights(%w) position(%p) : (tensor<?x192xf32>, tensor<?xi32>, tensor<2xi32>, tensor<?x2xf32>, tensor<?x2xi32>) -> tensor<?x192xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @dispatch_on_memrefs(
+func.func @dispatch_on_memrefs(%x: memref<?x192xf32>, %source: memref<?xi32>, %offsets: memref<9xi32>, %rows: memref<?x192xf32>) {
+  // CHECK: moe.dispatch %{{.*}}, %{{.*}}, %{{.*}} into(%{{.*}}) : (memref<?x192xf32>, memref<?xi32>, memref<9xi32>, memref<?x192xf32>) -> ()
+  moe.dispatch %x, %source, %offsets into(%rows) : (memref<?x192xf32>, memref<?xi32>, memref<9xi32>, memref<?x192xf32>) -> ()
+  return
+}
+
+// moe-combine-c1: tensors and results
+// moe-combine-c2: T x H
+// moe-combine-c3: weights of the shape of position
+// moe-combine-c4: passthrough of T x H, with weights
+// CHECK-LABEL: func.func @combine(
+func.func @combine(%rows: tensor<?x192xf32>, %p: tensor<?x2xi32>, %w: tensor<?x2xf32>, %x: tensor<?x192xf32>) {
+  // CHECK: moe.combine %{{.*}}, %{{.*}} : (tensor<?x192xf32>, tensor<?x2xi32>) -> tensor<?x192xf32>
+  %a = moe.combine %rows, %p : (tensor<?x192xf32>, tensor<?x2xi32>) -> tensor<?x192xf32>
+  // CHECK: moe.combine %{{.*}}, %{{.*}} weights(%{{.*}}) passthrough(%{{.*}})
+  %b = moe.combine %rows, %p weights(%w) passthrough(%x) : (tensor<?x192xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<?x192xf32>) -> tensor<?x192xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @combine_on_memrefs(
+func.func @combine_on_memrefs(%rows: memref<?x192xf32>, %p: memref<?x2xi32>, %y: memref<?x192xf32>) {
+  // CHECK: moe.combine %{{.*}}, %{{.*}} into(%{{.*}}) : (memref<?x192xf32>, memref<?x2xi32>, memref<?x192xf32>) -> ()
+  moe.combine %rows, %p into(%y) : (memref<?x192xf32>, memref<?x2xi32>, memref<?x192xf32>) -> ()
+  return
+}
+
+//===----------------------------------------------------------------------===//
+// moe.experts, moe.yield, moe.grouped_matmul
+//===----------------------------------------------------------------------===//
+
+// moe-experts-c1: E + 1 offsets
+// moe-experts-c3: banks of E experts
+// moe-experts-c4: as many result rows as rows
+// moe-experts-c6: one region
+// moe-experts-c7: with banks
+// moe-experts-c8: (rows, index, slices)
+// moe-experts-c9: the rows of the result
+// CHECK-LABEL: func.func @experts_uniform(
+func.func @experts_uniform(%rows: tensor<?x8xf32>, %offsets: tensor<5xi32>, %b: !moe.bank<4x8x8xf32>) -> tensor<?x6xf32> {
+  // CHECK: moe.experts %{{.*}}, %{{.*}} banks(%{{.*}}) : (tensor<?x8xf32>, tensor<5xi32>, !moe.bank<4x8x8xf32>) -> tensor<?x6xf32> {
+  // CHECK-NEXT: ^bb0(%[[R:.*]]: tensor<?x8xf32>, %{{.*}}: index, %{{.*}}: tensor<8x8xf32>):
+  %y = moe.experts %rows, %offsets banks(%b) : (tensor<?x8xf32>, tensor<5xi32>, !moe.bank<4x8x8xf32>) -> tensor<?x6xf32> {
+  ^bb0(%r: tensor<?x8xf32>, %e: index, %w: tensor<8x8xf32>):
+    %c0 = arith.constant 0 : index
+    %n = tensor.dim %r, %c0 : tensor<?x8xf32>
+    %o = tensor.empty(%n) : tensor<?x6xf32>
+    // CHECK: moe.yield %{{.*}} : tensor<?x6xf32>
+    moe.yield %o : tensor<?x6xf32>
+  }
+  return %y : tensor<?x6xf32>
+}
+
+// moe-experts-c2: one expert with a body
+// moe-experts-c5: identity and zero experts, equally wide
+// CHECK-LABEL: func.func @experts_without_a_body(
+func.func @experts_without_a_body(%rows: tensor<?x8xf32>, %offsets: tensor<5xi32>) -> tensor<?x8xf32> {
+  // CHECK: moe.experts %{{.*}}, %{{.*}} {identity = 1 : i64, zero = 2 : i64}
+  %y = moe.experts %rows, %offsets {identity = 1 : i64, zero = 2 : i64} : (tensor<?x8xf32>, tensor<5xi32>) -> tensor<?x8xf32> {
+  ^bb0(%r: tensor<?x8xf32>):
+    moe.yield %r : tensor<?x8xf32>
+  }
+  return %y : tensor<?x8xf32>
+}
+
+// moe-experts-c6: one region per expert
+// moe-experts-c7: without banks
+// moe-experts-c8: (rows)
+// CHECK-LABEL: func.func @experts_by_region(
+func.func @experts_by_region(%rows: tensor<?x8xf32>, %offsets: tensor<3xi32>) -> tensor<?x8xf32> {
+  %y = moe.experts %rows, %offsets : (tensor<?x8xf32>, tensor<3xi32>) -> tensor<?x8xf32> {
+  ^bb0(%r: tensor<?x8xf32>):
+    moe.yield %r : tensor<?x8xf32>
+  // CHECK: }, {
+  }, {
+  ^bb0(%r: tensor<?x8xf32>):
+    %h = math.exp %r : tensor<?x8xf32>
+    moe.yield %h : tensor<?x8xf32>
+  }
+  return %y : tensor<?x8xf32>
+}
+
+// moe-grouped-matmul-c1: all on tensors, or all on memrefs
+// moe-grouped-matmul-c2: a result of the type of init, or none
+// moe-grouped-matmul-c3: N x K times E x M x K
+// moe-grouped-matmul-c4: E + 1 offsets
+// CHECK-LABEL: func.func @grouped_matmul(
+func.func @grouped_matmul(%rows: tensor<?x4xf32>, %b: !moe.bank<2x6x4xbf16>, %offsets: tensor<3xi32>, %init: tensor<?x6xf32>,
+                          %mrows: memref<?x4xf32>, %moffsets: memref<3xi32>, %minit: memref<?x6xf32>) {
+  // CHECK: moe.grouped_matmul ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<?x4xf32>, !moe.bank<2x6x4xbf16>, tensor<3xi32>) outs(%{{.*}} : tensor<?x6xf32>) -> tensor<?x6xf32>
+  %y = moe.grouped_matmul ins(%rows, %b, %offsets : tensor<?x4xf32>, !moe.bank<2x6x4xbf16>, tensor<3xi32>) outs(%init : tensor<?x6xf32>) -> tensor<?x6xf32>
+  // CHECK: moe.grouped_matmul ins(%{{.*}}, %{{.*}}, %{{.*}} : memref<?x4xf32>, !moe.bank<2x6x4xbf16>, memref<3xi32>) outs(%{{.*}} : memref<?x6xf32>){{$}}
+  moe.grouped_matmul ins(%mrows, %b, %moffsets : memref<?x4xf32>, !moe.bank<2x6x4xbf16>, memref<3xi32>) outs(%minit : memref<?x6xf32>)
+  return
+}
+
+//===----------------------------------------------------------------------===//
+// Entries
+//===----------------------------------------------------------------------===//
+
+// moe-entry-c1: one size per dimension
+// moe-entry-c2: symbols, products of two, and the static extent
+// moe-entry-c3: names
+// moe-entry-c4: a range on integers
+// moe-entry-c5: the value of an index argument
+// moe-entry-c6: a result in place of an argument
+// moe-entry-c7: each attribute where it belongs
+// moe-entry-c8: on a function
+// moe-entry-c9: moe.limits on the function
+// moe-entry-c10: one to four terms, a symbol or an integer as bound
+// CHECK-LABEL: func.func @entry(
+// CHECK-SAME: %{{.*}}: tensor<?x?xi64> {moe.name = "ids", moe.range = [0, 32000], moe.shape = ["batch", "seq"]}
+// CHECK-SAME: %{{.*}}: index {moe.name = "past", moe.symbol = "past"}
+// CHECK-SAME: -> (tensor<?x4xf32> {moe.name = "rows", moe.shape = ["batch * seq", 4]}, tensor<?x4xf32> {moe.name = "cache", moe.tied = 2 : i64})
+// CHECK-SAME: moe.limits = {{\[}}{{\[}}["past", "seq"], "max"], {{\[}}["a", "b", "c", "d"], 2147483647]]
+func.func @entry(%ids: tensor<?x?xi64> {moe.name = "ids", moe.shape = ["batch", "seq"], moe.range = [0, 32000]},
+                 %past: index {moe.name = "past", moe.symbol = "past"},
+                 %cache: tensor<?x4xf32> {moe.name = "cache", moe.shape = ["max", 4]})
+    -> (tensor<?x4xf32> {moe.name = "rows", moe.shape = ["batch * seq", 4]},
+        tensor<?x4xf32> {moe.name = "cache", moe.tied = 2})
+    attributes {moe.limits = [[["past", "seq"], "max"], [["a", "b", "c", "d"], 2147483647]]} {
+  return %cache, %cache : tensor<?x4xf32>, tensor<?x4xf32>
+}

@@ -1,0 +1,91 @@
+// The structure of the loops; what they compute is tested by running them.
+
+// RUN: moe-opt %s -pass-pipeline="builtin.module(func.func(convert-moe-to-loops))" | FileCheck %s
+
+// Scratch is allocated once, outside of the loop over tokens.
+// CHECK-LABEL: func.func @router(
+// CHECK-SAME: %[[Z:.*]]: memref<?x4xf32>
+// CHECK-COUNT-4: memref.alloc() : memref<4x
+// CHECK-NOT: memref.alloc
+// CHECK: %[[T:.*]] = memref.dim %[[Z]], %{{.*}}
+// CHECK: scf.for %{{.*}} = %{{.*}} to %[[T]]
+// CHECK-NOT: memref.alloc
+// CHECK-NOT: moe.router
+// CHECK: return
+func.func @router(%z: memref<?x4xf32>, %w: memref<?x2xf32>, %ids: memref<?x2xi32>) {
+  moe.router %z into(%w, %ids) {top_k = 2 : i64, score = #moe.score<softmax>} : (memref<?x4xf32>, memref<?x2xf32>, memref<?x2xi32>) -> ()
+  return
+}
+
+// A softmax over the selected logits alone needs no scores of the others: there
+// is one exponential per slot, none per expert.
+// CHECK-LABEL: func.func @router_selected(
+// CHECK-COUNT-3: memref.alloc() : memref<4x
+// CHECK-NOT: memref.alloc
+// CHECK-COUNT-1: math.exp
+// CHECK-NOT: math.exp
+// CHECK: return
+func.func @router_selected(%z: memref<?x4xf32>, %w: memref<?x2xf32>, %ids: memref<?x2xi32>) {
+  moe.router %z into(%w, %ids) {top_k = 2 : i64, score = #moe.score<softmax>, domain = #moe.domain<selected>} : (memref<?x4xf32>, memref<?x2xf32>, memref<?x2xi32>) -> ()
+  return
+}
+
+// Without a capacity nothing is sorted or claimed.
+// CHECK-LABEL: func.func @plan_dropless(
+// CHECK-COUNT-1: memref.alloc() : memref<8xi32>
+// CHECK-NOT: memref.alloc
+// CHECK-NOT: scf.while
+// CHECK-NOT: moe.plan
+// CHECK: return
+func.func @plan_dropless(%w: memref<?x2xf32>, %ids: memref<?x2xi32>, %counts: memref<8xi32>, %offsets: memref<9xi32>, %source: memref<?xi32>, %position: memref<?x2xi32>, %out: memref<?x2xf32>) {
+  moe.plan %w, %ids into(%counts, %offsets, %source, %position, %out) : (memref<?x2xf32>, memref<?x2xi32>, memref<8xi32>, memref<9xi32>, memref<?xi32>, memref<?x2xi32>, memref<?x2xf32>) -> ()
+  return
+}
+
+// Batch priority sorts the tokens, in scratch of T elements.
+// CHECK-LABEL: func.func @plan_batch(
+// CHECK-SAME: %[[W:[a-z0-9]+]]: memref<?x2xf32>, %[[IDS:[a-z0-9]+]]: memref<?x2xi32>, %[[C:[a-z0-9]+]]: index
+// CHECK: %[[T:.*]] = memref.dim %[[IDS]], %{{.*}}
+// CHECK-COUNT-2: memref.alloc(%[[T]]) : memref<?xi32>
+// CHECK: memref.alloc(%[[T]]) : memref<?xf32>
+// CHECK: scf.while
+// CHECK: arith.cmpi slt, %{{.*}}, %[[C]] : index
+// CHECK: return
+func.func @plan_batch(%w: memref<?x2xf32>, %ids: memref<?x2xi32>, %c: index, %counts: memref<8xi32>, %offsets: memref<9xi32>, %source: memref<?xi32>, %position: memref<?x2xi32>, %out: memref<?x2xf32>) {
+  moe.plan %w, %ids capacity(%c) into(%counts, %offsets, %source, %position, %out) {priority = #moe.priority<batch>, overflow = #moe.overflow<zero>} : (memref<?x2xf32>, memref<?x2xi32>, index, memref<8xi32>, memref<9xi32>, memref<?xi32>, memref<?x2xi32>, memref<?x2xf32>) -> ()
+  return
+}
+
+// Rows are gathered up to the last offset: what lies behind is not read.
+// CHECK-LABEL: func.func @dispatch(
+// CHECK-SAME: %[[X:[a-z0-9]+]]: memref<?x4xf32>, %[[SOURCE:[a-z0-9]+]]: memref<?xi32>, %[[OFFSETS:[a-z0-9]+]]: memref<3xi32>, %[[ROWS:[a-z0-9]+]]: memref<?x4xf32>
+// CHECK: %[[LAST32:.*]] = memref.load %[[OFFSETS]]
+// CHECK: %[[LAST:.*]] = arith.index_cast %[[LAST32]]
+// CHECK: scf.for %[[R:.*]] = %{{.*}} to %[[LAST]]
+// CHECK: memref.load %[[SOURCE]][%[[R]]]
+// CHECK: memref.load %[[X]]
+// CHECK: memref.store %{{.*}}, %[[ROWS]][%[[R]], %{{.*}}]
+func.func @dispatch(%x: memref<?x4xf32>, %source: memref<?xi32>, %offsets: memref<3xi32>, %rows: memref<?x4xf32>) {
+  moe.dispatch %x, %source, %offsets into(%rows) : (memref<?x4xf32>, memref<?xi32>, memref<3xi32>, memref<?x4xf32>) -> ()
+  return
+}
+
+// With weights every slot writes its row, and the sources are not needed.
+// CHECK-LABEL: func.func @dispatch_weighted(
+// CHECK-SAME: %{{[a-z0-9]+}}: memref<?x4xf32>, %[[SOURCE:[a-z0-9]+]]: memref<?xi32>
+// CHECK-NOT: memref.load %[[SOURCE]]
+// CHECK: arith.mulf
+// CHECK: return
+func.func @dispatch_weighted(%x: memref<?x4xf32>, %source: memref<?xi32>, %offsets: memref<3xi32>, %w: memref<?x2xf32>, %p: memref<?x2xi32>, %rows: memref<?x4xf32>) {
+  moe.dispatch %x, %source, %offsets weights(%w) position(%p) into(%rows) : (memref<?x4xf32>, memref<?xi32>, memref<3xi32>, memref<?x2xf32>, memref<?x2xi32>, memref<?x4xf32>) -> ()
+  return
+}
+
+// Without weights nothing is multiplied.
+// CHECK-LABEL: func.func @combine(
+// CHECK-NOT: arith.mulf
+// CHECK: return
+func.func @combine(%rows: memref<?x4xf32>, %p: memref<?x2xi32>, %y: memref<?x4xf32>) {
+  moe.combine %rows, %p into(%y) : (memref<?x4xf32>, memref<?x2xi32>, memref<?x4xf32>) -> ()
+  return
+}

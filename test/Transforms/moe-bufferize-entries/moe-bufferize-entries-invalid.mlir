@@ -1,0 +1,47 @@
+// RUN: moe-opt %s -split-input-file -verify-diagnostics -moe-bufferize-entries
+
+// expected-error-re@+1 {{expected a public function to be an entry that nothing calls; make it private{{.*}}[moe-bufferize-entries-called]}}
+func.func @called(%x: tensor<4xf32>) -> tensor<4xf32> {
+  return %x : tensor<4xf32>
+}
+func.func private @caller(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %y = call @called(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
+
+// -----
+
+// expected-error-re@+1 {{expected the arguments of an entry to be ranked tensors or indices, but got 'f32'{{.*}}[moe-bufferize-entries-argument]}}
+func.func @scalar_argument(%x: tensor<4xf32>, %s: f32) {
+  return
+}
+
+// -----
+
+// expected-error-re@+1 {{but got 'tensor<*xf32>'{{.*}}[moe-bufferize-entries-argument]}}
+func.func @unranked(%x: tensor<*xf32>) {
+  return
+}
+
+// -----
+
+// expected-error-re@+1 {{but got '!moe.bank<2x4xf32>'{{.*}}[moe-bufferize-entries-argument]}}
+func.func @bank(%x: tensor<4xf32>, %b: !moe.bank<2x4xf32>) {
+  return
+}
+
+// -----
+
+// expected-error-re@+1 {{expected the results of an entry to be ranked tensors, but got 'index'{{.*}}[moe-bufferize-entries-result]}}
+func.func @index_result(%x: tensor<4xf32>, %i: index) -> index {
+  return %i : index
+}
+
+// -----
+
+// expected-error-re@+1 {{expected an entry of one block{{.*}}[moe-bufferize-entries-blocks]}}
+func.func @blocks(%x: tensor<4xf32>) -> tensor<4xf32> {
+  cf.br ^next
+^next:
+  return %x : tensor<4xf32>
+}
