@@ -10,6 +10,7 @@
 #include "Clock.h"
 #include "Failure.h"
 #include "llvm/ADT/Twine.h"
+#include <algorithm>
 #include <cmath>
 
 using namespace llvm;

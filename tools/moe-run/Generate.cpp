@@ -11,6 +11,7 @@
 #include "Failure.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Twine.h"
+#include <algorithm>
 
 using namespace llvm;
 using namespace moe::run;
@@ -62,6 +63,11 @@ Error moe::run::checkRequest(const GenerationRequest &request,
                         " new ones are more than the " + Twine(maxPositions) +
                         " positions of the model; shorten the prompt or lower "
                         "--max-new-tokens [moe-run-positions]");
+  if (request.context != 0 && total > request.context)
+    return invalidInput(
+        Twine(length) + " prompt tokens and " + Twine(request.maxNewTokens) +
+        " new ones do not fit in --context " + Twine(request.context) +
+        "; raise it or leave it out [moe-run-context]");
   return Error::success();
 }
 

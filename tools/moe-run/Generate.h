@@ -56,7 +56,7 @@ generate(LanguageModel &model, const GenerationRequest &request,
 
 /// Refuses prompts that `generate` cannot run: none, empty ones, ones of
 /// different lengths, ids outside [0, vocabulary), more positions than
-/// `maxPositions` (0: not known, not checked).
+/// `maxPositions` (0: not known, not checked) or than the context has room for.
 llvm::Error checkRequest(const GenerationRequest &request, int64_t vocabulary,
                          int64_t maxPositions);
 

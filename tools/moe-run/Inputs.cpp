@@ -118,6 +118,7 @@ private:
   Error bindState();
   Error bindRandom();
   Error checkComplete();
+  Error checkSizes();
 
   Error bind(StringRef name, Tensor tensor);
   /// The index of an input that may still be set.
@@ -265,11 +266,27 @@ Error InputBuilder::checkComplete() {
   return Error::success();
 }
 
+/// A given tensor may contradict --size; other contradictions are found by the
+/// runtime.
+Error InputBuilder::checkSizes() {
+  for (const SymbolBinding &size : request.sizes)
+    for (auto [i, input] : enumerate(getInputs(function))) {
+      std::optional<int64_t> found =
+          findSize(function, input, inputs[i]->get(), size.symbol);
+      if (found && *found != size.size)
+        return invalidInput("--size " + Twine(size.symbol) + "=" +
+                            Twine(size.size) + " contradicts input '" +
+                            input.name + "', where it is " + Twine(*found) +
+                            "; leave one of them out [moe-run-size-conflict]");
+    }
+  return Error::success();
+}
+
 Expected<std::vector<Tensor>> InputBuilder::build() {
   for (auto step : {&InputBuilder::bindSizes, &InputBuilder::bindGiven,
                     &InputBuilder::bindNumbers, &InputBuilder::bindValues,
                     &InputBuilder::bindState, &InputBuilder::bindRandom,
-                    &InputBuilder::checkComplete})
+                    &InputBuilder::checkComplete, &InputBuilder::checkSizes})
     if (Error error = (this->*step)())
       return std::move(error);
   std::vector<Tensor> complete;

@@ -219,9 +219,10 @@ Error CommandLine::check() const {
   if (isGiven(evaluate) &&
       (isGiven(prompts) || isGiven(promptIds) || isGiven(inputs) ||
        isGiven(maxNewTokens) || isGiven(randomInputs) || isGiven(output) ||
-       isGiven(print) || isGiven(expectations)))
+       isGiven(print) || isGiven(expectations) || isGiven(sizes) ||
+       isGiven(context)))
     return conflict("--evaluate makes its own calls; leave out prompts, "
-                    "inputs, outputs and expectations");
+                    "inputs, sizes, outputs and expectations");
   if (isGiven(maxNewTokens) && (isGiven(randomInputs) || isGiven(sizes)))
     return conflict("--max-new-tokens continues a prompt; leave out "
                     "--random-inputs and --size");

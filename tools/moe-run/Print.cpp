@@ -8,6 +8,7 @@
 
 #include "Print.h"
 #include "llvm/Support/Format.h"
+#include <algorithm>
 #include <cmath>
 #include <limits>
 

@@ -45,6 +45,7 @@ public:
 
 private:
   Error readFiles();
+  Error checkOutputFile() const;
   Error open();
   Error checkExpectations() const;
   Error callOnce();
@@ -106,11 +107,29 @@ Error Runner::loadTokenizer() {
   return Error::success();
 }
 
+/// Writing replaces the file, which must not happen to a device or a pipe.
+Error Runner::checkOutputFile() const {
+  sys::fs::file_status status;
+  if (options.outputFile.empty() ||
+      sys::fs::status(options.outputFile, status) ||
+      sys::fs::is_regular_file(status))
+    return Error::success();
+  return invalidInput("--output names '" + Twine(options.outputFile) +
+                      "', which is a folder, device or pipe, expected a file; "
+                      "name another [moe-run-output-file]");
+}
+
 Error Runner::readFiles() {
   if (options.path != "-" && !sys::fs::exists(options.path))
     return invalidInput("'" + Twine(options.path) +
                         "' does not exist, expected an MLIR file or a model "
                         "directory; correct the path [moe-run-path]");
+  if (!options.session.outputs.empty() && !isDirectory())
+    return invalidInput("--outputs was given with a module, whose outputs are "
+                        "fixed, expected a model directory; leave it out "
+                        "[moe-run-outputs]");
+  if (Error error = checkOutputFile())
+    return error;
   for (const TensorBinding &binding : options.expectations) {
     Expected<Tensor> tensor = readTensor(binding.source);
     if (!tensor)

@@ -10,6 +10,7 @@
 #include "Failure.h"
 #include "Philox.h"
 #include "llvm/ADT/Twine.h"
+#include <algorithm>
 #include <cmath>
 #include <vector>
 

@@ -132,6 +132,22 @@ bool moe::run::isState(const moe_function &function, size_t input) {
   });
 }
 
+std::optional<int64_t> moe::run::findSize(const moe_function &function,
+                                          const moe_argument &input,
+                                          const moe_tensor &tensor,
+                                          StringRef symbol) {
+  if (input.rank != tensor.rank)
+    return std::nullopt;
+  for (int32_t i = 0; i < input.rank; ++i)
+    if (isLoneSymbol(input.shape[i]) &&
+        symbol == function.symbols[input.shape[i].symbols[0]])
+      return tensor.shape[i];
+  if (input.rank == 0 && input.value_symbol >= 0 &&
+      symbol == function.symbols[input.value_symbol])
+    return readInteger(tensor, 0);
+  return std::nullopt;
+}
+
 //===----------------------------------------------------------------------===//
 // Text
 //===----------------------------------------------------------------------===//

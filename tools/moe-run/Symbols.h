@@ -56,6 +56,12 @@ std::optional<size_t> findOutput(const moe_function &function,
 /// Whether an output is held by the input of this index, updated in place.
 bool isState(const moe_function &function, size_t input);
 
+/// The size that `tensor`, bound to `input`, gives to a symbol, if it does.
+std::optional<int64_t> findSize(const moe_function &function,
+                                const moe_argument &input,
+                                const moe_tensor &tensor,
+                                llvm::StringRef symbol);
+
 /// "'input_ids': i64 [batch, seq] from 0 to 2047".
 std::string describeArgument(const moe_function &function,
                              const moe_argument &argument);

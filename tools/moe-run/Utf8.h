@@ -10,6 +10,7 @@
 #define MOE_TOOLS_MOERUN_UTF8_H
 
 #include "llvm/ADT/StringRef.h"
+#include <algorithm>
 
 namespace moe::run {
 

@@ -141,6 +141,10 @@ TEST(CheckRequestTest, RefusesWhatCannotRun) {
   check({{1, 2}}, 9, "moe-run-positions");
   check({{1, 2}}, INT64_MAX, "moe-run-positions");
   EXPECT_EQ(messageOf(checkRequest(makeRequest({{1, 2}}, 8), 7, 10)), "");
+  GenerationRequest request = makeRequest({{1, 2}}, 4);
+  request.context = 5;
+  EXPECT_TRUE(
+      hasTag(messageOf(checkRequest(request, 7, 10)), "moe-run-context"));
 }
 
 TEST(LanguageModelTest, RefusesOtherEntries) {

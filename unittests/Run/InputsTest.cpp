@@ -115,6 +115,12 @@ TEST(InputsTest, RefusesWhatTheEntryDoesNotTake) {
   overflow.tensors.emplace_back("x",
                                 take(Tensor::create("x", MOE_F32, {6, 4})));
   refuse(std::move(overflow), "moe-run-extent-overflow");
+  InputRequest contradiction;
+  contradiction.randomSeed = 1;
+  contradiction.sizes = {{"tokens", 7}};
+  contradiction.tensors.emplace_back(
+      "x", take(Tensor::create("x", MOE_F32, {6, 4})));
+  refuse(std::move(contradiction), "moe-run-size-conflict");
   InputRequest wrongType;
   wrongType.tensors.emplace_back("x",
                                  take(Tensor::create("x", MOE_F64, {6, 4})));

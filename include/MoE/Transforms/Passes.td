@@ -70,6 +70,31 @@ def ScheduleContractionsPass : Pass<"moe-schedule-contractions"> {
     Statistic<"numScheduled", "scheduled", "contractions scheduled">];
 }
 
+def ParallelizePass : Pass<"moe-parallelize"> {
+  let summary = "splits large linalg operations over threads";
+  let description = [{
+    A linalg operation on memrefs whose outermost loop is parallel becomes an
+    `scf.parallel` over chunks of that loop, as many as its work is worth: with
+    little work there is one chunk, which runs without any synchronisation. Each
+    element of a result is computed by one chunk in the same order whatever the
+    number of threads, so results do not depend on it.
+
+    *Expects* memrefs. *Leaves alone* operations whose outermost loop is a
+    reduction.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
+  let options = [
+    Option<"grain", "grain", "int64_t", /*default=*/"131072",
+           "loop iterations that make a chunk worth its while">,
+    Option<"maxChunks", "max-chunks", "int64_t", /*default=*/"64",
+           "the most chunks of one operation">];
+  let statistics = [
+    Statistic<"numParallelized", "parallelized", "operations split">];
+}
+
 def LowerMemRefsPass : Pass<"moe-lower-memrefs"> {
   let summary = "lowers strided copies and reshapes into dynamic sizes";
   let description = [{

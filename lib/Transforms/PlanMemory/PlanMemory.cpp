@@ -140,8 +140,8 @@ private:
         return computeSize(dim.getSource(), *index);
       return Value();
     }
-    if (!isMemoryEffectFree(op) || op->getNumRegions() != 0 ||
-        op->getNumResults() != 1)
+    // What may fail, such as a division, must not run where it would not have.
+    if (!isPure(op) || op->getNumRegions() != 0 || op->getNumResults() != 1)
       return Value();
 
     IRMapping mapping;
@@ -219,12 +219,36 @@ private:
     collect(function, plan);
     if (plan.allocs.empty() && plan.calls.empty())
       return success();
+    for (memref::AllocOp alloc : plan.allocs)
+      if (failed(check(alloc)))
+        return failure();
     if (!llvm::hasSingleElement(function.getBody()))
       return function.emitError("expected a function of one block "
                                 "[moe-plan-memory-blocks]");
     if (failed(createSizeFunction(function, plan)))
       return failure();
     return rewrite(function, plan);
+  }
+
+  /// Allocations that have a place of their own: dense, of plain elements, and
+  /// not handed from one iteration of a loop to the next.
+  static LogicalResult check(memref::AllocOp alloc) {
+    MemRefType type = alloc.getType();
+    if (!type.getLayout().isIdentity() ||
+        !type.getElementType().isIntOrIndexOrFloat())
+      return alloc.emitOpError("expected a dense buffer of integers or floats, "
+                               "but got ")
+             << type << " [moe-plan-memory-type]";
+    if (alloc->getParentOfType<scf::ParallelOp>())
+      return alloc.emitOpError("expected no allocation in a parallel loop, whose "
+                               "iterations would share its place "
+                               "[moe-plan-memory-parallel]");
+    for (Operation *user : alloc->getUsers())
+      if (isa<scf::YieldOp>(user))
+        return alloc.emitOpError("expected a buffer that does not leave its "
+                                 "loop iteration or branch "
+                                 "[moe-plan-memory-carried]");
+    return success();
   }
 
   void collect(func::FuncOp function, FunctionPlan &plan) {
@@ -238,6 +262,24 @@ private:
       if (callee && plans.lookup(callee).sizeFunction)
         plan.calls.push_back(call);
     });
+  }
+
+  /// a * b and a + b as unsigned numbers that stop at the largest one, which no
+  /// allocator has: sizes come from callers.
+  static Value multiply(ImplicitLocOpBuilder &b, Value a, Value c) {
+    auto product = arith::MulUIExtendedOp::create(b, a, c);
+    Value zero = arith::ConstantIndexOp::create(b, 0);
+    Value fits = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                       product.getHigh(), zero);
+    return arith::SelectOp::create(b, fits, product.getLow(),
+                                   arith::ConstantIndexOp::create(b, -1));
+  }
+  static Value sum(ImplicitLocOpBuilder &b, Value a, Value c) {
+    Value total = arith::AddIOp::create(b, a, c);
+    Value fits =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::uge, total, a);
+    return arith::SelectOp::create(b, fits, total,
+                                   arith::ConstantIndexOp::create(b, -1));
   }
 
   /// Bytes of an allocation, rounded up to the alignment; null on failure.
@@ -260,13 +302,12 @@ private:
                "[moe-plan-memory-unbounded]";
         return Value();
       }
-      bytes = arith::MulIOp::create(builder, bytes, size);
+      bytes = multiply(builder, bytes, size);
     }
-    Value mask = values.constant(kAlignment - 1);
-    Value padded = arith::AddIOp::create(builder, bytes, mask);
-    return arith::SubIOp::create(
-        builder, padded,
-        arith::RemUIOp::create(builder, padded, values.constant(kAlignment)));
+    Value padded = sum(builder, bytes, values.constant(kAlignment - 1));
+    Value rest =
+        arith::RemUIOp::create(builder, padded, values.constant(kAlignment));
+    return arith::SubIOp::create(builder, padded, rest);
   }
 
   /// The sizes and index values of a call's operands that @callee.workspace
@@ -337,7 +378,7 @@ private:
       Value bytes = computeBytes(builder, values, alloc);
       if (!bytes)
         return failure();
-      total = arith::AddIOp::create(builder, total, bytes);
+      total = sum(builder, total, bytes);
     }
     Value largest = values.constant(0);
     for (func::CallOp call : plan.calls) {
@@ -350,7 +391,7 @@ private:
                          .getResult(0);
       largest = arith::MaxUIOp::create(builder, largest, needed);
     }
-    total = arith::AddIOp::create(builder, total, largest);
+    total = sum(builder, total, largest);
     func::ReturnOp::create(builder, total);
     plan.sizeFunction = size;
     return success();

@@ -74,9 +74,8 @@ struct ScheduleContractionsPass
     IRRewriter rewriter(&getContext());
     for (linalg::LinalgOp op : contractions) {
       rewriter.setInsertionPoint(op);
-      if (failed(schedule(rewriter, op)))
-        return signalPassFailure();
-      ++numScheduled;
+      if (succeeded(schedule(rewriter, op)))
+        ++numScheduled;
     }
   }
 
@@ -87,16 +86,14 @@ private:
       FailureOr<linalg::GenericOp> generalized =
           linalg::generalizeNamedOp(rewriter, op);
       if (failed(generalized))
-        return op->emitError("could not be generalized "
-                             "[moe-schedule-generalize]");
+        return failure();
       generic = *generalized;
     }
     FailureOr<linalg::GenericOp> ordered = linalg::interchangeGenericOp(
         rewriter, generic,
         chooseOrder(cast<linalg::LinalgOp>(generic.getOperation())));
     if (failed(ordered))
-      return generic->emitError("could not be interchanged "
-                                "[moe-schedule-interchange]");
+      return failure();
     auto flags = arith::FastMathFlagsAttr::get(
         &getContext(),
         arith::FastMathFlags::reassoc | arith::FastMathFlags::contract);

@@ -101,6 +101,12 @@ func.func private @f() attributes {a = #moe.logit_norm<scale, 1.0e999>}
 
 // -----
 
+// moe-logit-norm-c2
+// expected-error-re@+1 {{expected a softcap above 0, but got -2{{.*}}[moe-logit-norm-c2]}}
+func.func private @f() attributes {a = #moe.logit_norm<softcap, -2.0>}
+
+// -----
+
 // moe-normalize-c1
 // expected-error-re@+1 {{expected a finite p > 0 in a normalisation{{.*}}[moe-normalize-c1]}}
 func.func private @f() attributes {a = #moe.normalize<p = 0.0>}

@@ -142,7 +142,7 @@ func.func @router_options(%z: tensor<3x8xf32>, %v: tensor<8xf32>) {
   return
 }
 
-// moe-logit-norm-c1: each kind
+// moe-logit-norm-c1, moe-logit-norm-c2: each kind
 // CHECK-LABEL: func.func @logit_norms(
 func.func @logit_norms(%z: tensor<?x8xf32>) {
   // CHECK: logit_norm = #moe.logit_norm<zscore, 1.000000e+00>

@@ -28,3 +28,19 @@ func.func @rank(%x: memref<1x1x1x1x1x1x1x1x1xf32>) attributes {moe.entry = {inpu
 func.func @result_shape(%x: memref<?xf32>, %y: memref<?xf32>) attributes {moe.entry = {inputs = [{}], results = [{}]}} {
   return
 }
+
+// -----
+
+module {
+  moe.weight @outer : tensor<4xf32> from ["a"]
+  module {
+    // expected-error-re@+1 {{expected to be in the outermost module{{.*}}[moe-to-llvm-nested]}}
+    moe.weight @inner : tensor<4xf32> from ["b"]
+  }
+}
+
+// -----
+
+moe.weight @w : tensor<4xf32> from ["a"]
+// expected-error-re@+1 {{expected to be inside a function{{.*}}[moe-to-llvm-outside]}}
+%0 = moe.get_weight @w : memref<4xf32>

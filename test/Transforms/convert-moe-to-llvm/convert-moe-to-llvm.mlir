@@ -27,13 +27,15 @@ func.func private @layer(%b: !moe.bank<2x8x4xbf16>, %e: index) {
   return
 }
 
-// A function that reads weights has the table as last argument.
+// A function that reads weights has the context as last argument.
 // CHECK-LABEL: func.func private @reads_weights(
-// CHECK-SAME: %[[E:.*]]: index, %[[TABLE:.*]]: !llvm.ptr) {
+// CHECK-SAME: %[[E:.*]]: index, %[[CTX:.*]]: !llvm.ptr) {
+// CHECK: %[[TABLE:.*]] = llvm.call @moe_rt_weights(%[[CTX]])
 // CHECK: %[[P0:.*]] = llvm.getelementptr %[[TABLE]][0]
 // CHECK: llvm.load %[[P0]]
 // CHECK: builtin.unrealized_conversion_cast {{.*}} to memref<4xbf16>
-// CHECK: %[[P2:.*]] = llvm.getelementptr %[[TABLE]][2]
+// CHECK: %[[TABLE2:.*]] = llvm.call @moe_rt_weights(%[[CTX]])
+// CHECK: %[[P2:.*]] = llvm.getelementptr %[[TABLE2]][2]
 // CHECK: %[[ODD:.*]] = llvm.load %[[P2]]
 // CHECK: llvm.getelementptr %[[ODD]][%{{.*}}]
 // CHECK: builtin.unrealized_conversion_cast {{.*}} to memref<8x4xbf16, strided<[8, 1]>>
@@ -57,19 +59,19 @@ func.func private @reads_weights(%e: index) {
 // CHECK: %[[NONE:.*]] = llvm.icmp "eq" %[[MEMORY]], %{{.*}}
 // CHECK: %[[NOMEM:.*]] = arith.constant 5 : i32
 // CHECK: cf.cond_br %[[NONE]], ^[[FAIL]](%[[NOMEM]] : i32), ^{{.*}}
-// CHECK: %[[WEIGHTS:.*]] = llvm.call @moe_rt_weights(%[[CTX]])
-// CHECK: call @forward(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %[[WEIGHTS]])
+// CHECK: call @forward(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %[[CTX]])
 // CHECK: %[[OK:.*]] = arith.constant 0 : i32
 // CHECK: llvm.return %[[OK]] : i32
 
-// The entry itself is private now; calls pass the table on.
+// The entry itself is private now; calls pass the context on.
 // CHECK-LABEL: func.func private @forward(
-// CHECK-SAME: %[[X:.*]]: memref<?x4xf32>, %[[PAST:.*]]: index, %{{.*}}: memref<?x4xf32>, %{{.*}}: memref<?xi8>, %[[TABLE:[a-z0-9]+]]: !llvm.ptr)
+// CHECK-SAME: %[[X:.*]]: memref<?x4xf32>, %[[PAST:.*]]: index, %{{.*}}: memref<?x4xf32>, %{{.*}}: memref<?xi8>, %[[CTX:[a-z0-9]+]]: !llvm.ptr)
 // CHECK-NOT: moe.entry
+// CHECK: %[[TABLE:.*]] = llvm.call @moe_rt_weights(%[[CTX]])
 // CHECK: %[[P1:.*]] = llvm.getelementptr %[[TABLE]][1]
 // CHECK: %[[UP:.*]] = llvm.load %[[P1]]
 // CHECK: call @layer(%[[UP]], %[[PAST]])
-// CHECK: call @reads_weights(%[[PAST]], %[[TABLE]])
+// CHECK: call @reads_weights(%[[PAST]], %[[CTX]])
 func.func @forward(%x: memref<?x4xf32>, %past: index, %y: memref<?x4xf32>, %ws: memref<?xi8>) attributes {moe.workspace = @forward.workspace, moe.entry = {inputs = [{moe.name = "x", moe.shape = ["n", 4]}, {moe.symbol = "past"}], results = [{moe.shape = ["n", 4]}]}} {
   %b = moe.get_weight @up : !moe.bank<2x8x4xbf16>
   func.call @layer(%b, %past) : (!moe.bank<2x8x4xbf16>, index) -> ()

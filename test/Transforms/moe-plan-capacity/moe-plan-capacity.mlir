@@ -8,16 +8,15 @@
 // RUN: moe-opt %s -moe-plan-capacity -moe-plan-capacity -canonicalize -o %t.twice
 // RUN: diff %t.once %t.twice
 
-// factor * k * T / E, rounded up
+// factor * (k * T) / E, rounded up
 // CHECK-LABEL: func.func @slots_per_expert(
 // CHECK-SAME: %[[W:.*]]: tensor<?x2xf32>, %[[IDS:.*]]: tensor<?x2xi32>)
 // CHECK: %[[T:.*]] = tensor.dim %[[IDS]], %{{.*}}
 // CHECK: %[[FACTOR:.*]] = arith.constant 1.250000e+00 : f64
-// CHECK: %[[K:.*]] = arith.constant 2.000000e+00 : f64
-// CHECK: %[[FK:.*]] = arith.mulf %[[FACTOR]], %[[K]]
-// CHECK: %[[TI:.*]] = arith.index_cast %[[T]] : index to i64
+// CHECK: %[[KT:.*]] = arith.muli %[[T]], %{{.*}}
+// CHECK: %[[TI:.*]] = arith.index_cast %[[KT]] : index to i64
 // CHECK: %[[TF:.*]] = arith.sitofp %[[TI]] : i64 to f64
-// CHECK: %[[FKT:.*]] = arith.mulf %[[FK]], %[[TF]]
+// CHECK: %[[FKT:.*]] = arith.mulf %[[FACTOR]], %[[TF]]
 // CHECK: %[[E:.*]] = arith.constant 8.000000e+00 : f64
 // CHECK: %[[VALUE:.*]] = arith.divf %[[FKT]], %[[E]]
 // CHECK: %[[CEIL:.*]] = math.ceil %[[VALUE]]

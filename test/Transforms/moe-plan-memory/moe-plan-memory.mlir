@@ -7,14 +7,20 @@
 // takes a byte per element.
 // CHECK-LABEL: func.func private @leaf.workspace(
 // CHECK-SAME: %{{.*}}: index, %[[N:.*]]: index) -> index {
-// CHECK-DAG: %[[EIGHT:.*]] = arith.constant 8 : index
+// Sizes come from callers: products and sums stop at the largest number.
 // CHECK-DAG: %[[C63:.*]] = arith.constant 63 : index
 // CHECK-DAG: %[[C64:.*]] = arith.constant 64 : index
-// CHECK: %[[BYTES:.*]] = arith.muli %[[N]], %[[EIGHT]]
-// CHECK: %[[MORE:.*]] = arith.addi %[[BYTES]], %[[C63]]
+// CHECK-DAG: %[[MOST:.*]] = arith.constant -1 : index
+// CHECK: %[[LOW:.*]], %[[HIGH:.*]] = arith.mului_extended %[[N]], %{{.*}}
+// CHECK: %[[FITS:.*]] = arith.cmpi eq, %[[HIGH]], %{{.*}}
+// CHECK: arith.select %[[FITS]], %[[LOW]], %[[MOST]]
+// CHECK: %[[SUM:.*]] = arith.addi %{{.*}}, %[[C63]]
+// CHECK: %[[MORE:.*]] = arith.select %{{.*}}, %[[SUM]], %[[MOST]]
 // CHECK: %[[REST:.*]] = arith.remui %[[MORE]], %[[C64]]
 // CHECK: %[[FIRST:.*]] = arith.subi %[[MORE]], %[[REST]]
-// CHECK: %[[TOTAL:.*]] = arith.addi %[[FIRST]], %[[C64]]
+// CHECK: %[[UP_TO:.*]] = arith.select %{{.*}}, %[[FIRST]], %[[MOST]]
+// CHECK: %[[BOTH:.*]] = arith.addi %[[UP_TO]], %[[C64]]
+// CHECK: %[[TOTAL:.*]] = arith.select %{{.*}}, %[[BOTH]], %[[MOST]]
 // CHECK: return %[[TOTAL]]
 // CHECK-LABEL: func.func private @leaf(
 // CHECK-SAME: %{{.*}}: memref<?x4xf32>, %[[N:.*]]: index, %[[WS:.*]]: memref<?xi8>) attributes {moe.workspace = @leaf.workspace}
@@ -36,10 +42,12 @@ func.func private @leaf(%a: memref<?x4xf32>, %n: index) {
 // needs.
 // CHECK-LABEL: func.func private @entry.workspace(
 // CHECK-SAME: %[[N:.*]]: index, %{{.*}}: index) -> index {
-// CHECK: arith.muli %[[N]], %c4
-// CHECK: %[[OWN:.*]] = arith.subi
+// CHECK: arith.mului_extended %[[N]], %c4
+// CHECK: %[[BYTES:.*]] = arith.subi
+// CHECK: %[[OWN:.*]] = arith.select %{{.*}}, %[[BYTES]]
 // CHECK: %[[CALLEE:.*]] = call @leaf.workspace(%[[N]], %[[N]])
-// CHECK: %[[TOTAL:.*]] = arith.addi %[[OWN]], %[[CALLEE]]
+// CHECK: %[[SUM:.*]] = arith.addi %[[OWN]], %[[CALLEE]]
+// CHECK: %[[TOTAL:.*]] = arith.select %{{.*}}, %[[SUM]]
 // CHECK: return %[[TOTAL]]
 // CHECK-LABEL: func.func @entry(
 // CHECK-SAME: %{{.*}}: memref<?x4xf32>, %[[O:.*]]: memref<?xi32>, %[[WS:.*]]: memref<?xi8>)

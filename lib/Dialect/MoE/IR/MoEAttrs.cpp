@@ -98,6 +98,9 @@ LogitNormalizationAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "expected a finite value other than 0 in a logit "
                           "normalisation, but got "
                        << value.convertToDouble() << " [moe-logit-norm-c1]";
+  if (kind == LogitNorm::SoftCap && value.isNegative())
+    return emitError() << "expected a softcap above 0, but got "
+                       << value.convertToDouble() << " [moe-logit-norm-c2]";
   return success();
 }
 

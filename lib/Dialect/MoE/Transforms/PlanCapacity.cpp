@@ -56,8 +56,8 @@ Value countSegments(IndexBuilder &b, PlanOp op) {
   return b.binary<arith::SubIOp>(bounds, b.constant(1));
 }
 
-/// The value of `rule` for `tokens` tokens, in f64 and the order of the
-/// formula in docs/spec/plan.md.
+/// The value of `rule` for `tokens` tokens, by the formula in
+/// docs/spec/plan.md: the whole number T or k * T first, then in f64.
 Value computeCapacity(IndexBuilder &b, CapacityAttr rule, Value tokens,
                       int64_t experts, int64_t topK) {
   Value value = b.f64(rule.getFactor().convertToDouble());
@@ -65,7 +65,7 @@ Value computeCapacity(IndexBuilder &b, CapacityAttr rule, Value tokens,
   case CapacityBasis::Fixed:
     break;
   case CapacityBasis::SlotsPerExpert:
-    value = b.binary<arith::MulFOp>(value, b.f64(topK));
+    tokens = b.binary<arith::MulIOp>(tokens, b.constant(topK));
     [[fallthrough]];
   case CapacityBasis::TokensPerExpert:
     value = b.binary<arith::MulFOp>(value, b.toF64(tokens));

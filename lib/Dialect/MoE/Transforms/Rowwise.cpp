@@ -65,9 +65,16 @@ static bool readsRowsFromBody(linalg::LinalgOp op,
 
 bool moe::isRowwise(Region &body, std::string *reason) {
   DenseSet<Value> rows = {body.getArgument(0)};
+  // Bodies of nested regions may take rows from outside.
   auto dependsOnRows = [&](Operation &op) {
-    return llvm::any_of(op.getOperands(),
-                        [&](Value v) { return rows.contains(v); });
+    return op
+        .walk([&](Operation *nested) {
+          return llvm::any_of(nested->getOperands(),
+                              [&](Value v) { return rows.contains(v); })
+                     ? WalkResult::interrupt()
+                     : WalkResult::advance();
+        })
+        .wasInterrupted();
   };
   auto reject = [&](Operation &op) {
     if (reason)

@@ -137,6 +137,12 @@ struct TileExpertsPass
   using TileExpertsPassBase::TileExpertsPassBase;
 
   void runOnOperation() override {
+    if (rowTile < 0) {
+      getOperation()->emitError("expected row-tile to be 0 (whole) or more, but "
+                                "got ")
+          << rowTile << " [moe-tile-experts-row-tile]";
+      return signalPassFailure();
+    }
     SmallVector<Operation *> ops;
     getOperation()->walk([&](Operation *op) {
       if (isa<ExpertsOp>(op) ||
@@ -230,10 +236,11 @@ private:
   Value lower(OpBuilder &builder, GroupedMatmulOp op) {
     Location loc = op.getLoc();
     BankType bank = op.getBank().getType();
-    ++numTiled;
+    ++(rowTile ? numTiled : numWhole);
     remark::passed(op.getLoc(), remark::RemarkOpts::name("TileGroupedMatmul")
                                     .category("moe-tile-experts"))
-        << "tiled by " << std::to_string(rowTile) << " rows";
+        << (rowTile ? "tiled by " + std::to_string(rowTile) + " rows"
+                    : std::string("rows of an expert stay together"));
     AffineExpr m, n, k;
     bindDims(&getContext(), m, n, k);
     auto maps = AffineMap::inferFromExprList(

@@ -313,9 +313,9 @@ constexpr StringLiteral kFunctions = "moe.functions";
 ///                        moe_tensor *out, size_t n_out)
 class EntryFunction {
 public:
-  EntryFunction(ModuleOp module, func::FuncOp function, bool takesWeights)
+  EntryFunction(ModuleOp module, func::FuncOp function, bool takesContext)
       : b(function.getLoc(), function), module(module), function(function),
-        takesWeights(takesWeights),
+        takesContext(takesContext),
         pointer(LLVM::LLVMPointerType::get(b.getContext())) {
     entry = function->getAttrOfType<DictionaryAttr>(attr::kEntry);
   }
@@ -350,9 +350,8 @@ public:
                   sizes);
     if (auto size = function->getAttrOfType<FlatSymbolRefAttr>(attr::kWorkspace))
       operands.push_back(reserveWorkspace(size, sizes, failed));
-    if (takesWeights)
-      operands.push_back(callRuntime(b, b.getLoc(), module, "moe_rt_weights",
-                                     pointer, context));
+    if (takesContext)
+      operands.push_back(context);
     func::CallOp::create(b, function, operands);
     LLVM::ReturnOp::create(b, constant(i32, MOE_OK));
   }
@@ -394,7 +393,7 @@ private:
   void loadArguments(Value in, Value out, SmallVectorImpl<Value> &operands,
                      SmallVectorImpl<Value> &sizes) {
     size_t numInputs = entry.getAs<ArrayAttr>("inputs").size();
-    size_t numBuffers = function.getNumArguments() - (takesWeights ? 1 : 0) -
+    size_t numBuffers = function.getNumArguments() - (takesContext ? 1 : 0) -
                         (function->hasAttr(attr::kWorkspace) ? 1 : 0);
     for (size_t i = 0; i < numBuffers; ++i) {
       Value array = i < numInputs ? in : out;
@@ -439,7 +438,7 @@ private:
   ImplicitLocOpBuilder b;
   ModuleOp module;
   func::FuncOp function;
-  bool takesWeights;
+  bool takesContext;
   DictionaryAttr entry;
   Type pointer;
   Value context;
@@ -458,7 +457,8 @@ Value moe::callRuntime(OpBuilder &builder, Location loc, ModuleOp module,
         LLVM::LLVMFunctionType::get(result,
                                     llvm::to_vector(arguments.getTypes())));
   }
-  return LLVM::CallOp::create(builder, loc, function, arguments).getResult();
+  auto call = LLVM::CallOp::create(builder, loc, function, arguments);
+  return call.getNumResults() ? call.getResult() : Value();
 }
 
 //===----------------------------------------------------------------------===//
@@ -548,7 +548,7 @@ static FailureOr<Constant> describeFunction(ConstantPool &pool,
 
 LogicalResult moe::emitEntries(ModuleOp module, ArrayRef<WeightOp> weights,
                                const TargetStamp &stamp,
-                               function_ref<bool(func::FuncOp)> takesWeights) {
+                               function_ref<bool(func::FuncOp)> takesContext) {
   SmallVector<func::FuncOp> entries;
   for (auto function : module.getOps<func::FuncOp>())
     if (function->hasAttr(attr::kEntry))
@@ -571,7 +571,7 @@ LogicalResult moe::emitEntries(ModuleOp module, ArrayRef<WeightOp> weights,
   int64_t numFunctions = functions.size();
   Type functionsType = pool.define(kFunctions, Constant::array(functions));
   for (auto [i, function] : llvm::enumerate(entries)) {
-    EntryFunction(module, function, takesWeights(function))
+    EntryFunction(module, function, takesContext(function))
         .emit(nameOf(function), functionsType, i);
     function.setPrivate();
     function->removeAttr(attr::kEntry);

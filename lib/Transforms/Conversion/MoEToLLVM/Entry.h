@@ -11,6 +11,7 @@
 
 #include "MoE/Dialect/MoE/IR/MoE.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Builders.h"
 
 namespace mlir::moe {
@@ -30,11 +31,19 @@ struct TargetStamp {
 };
 
 /// Emits a C function for each entry of `module` and the module table. The
-/// entries' last arguments are the workspace, if they need one, and the table
-/// of weights, if `takesWeights` says so.
+/// entries' last arguments are the workspace, if they need one, and the
+/// context, if `takesContext` says so.
 LogicalResult emitEntries(ModuleOp module, ArrayRef<WeightOp> weights,
                           const TargetStamp &stamp,
-                          llvm::function_ref<bool(func::FuncOp)> takesWeights);
+                          llvm::function_ref<bool(func::FuncOp)> takesContext);
+
+/// Moves the body of `op` to a function of its own that the runtime's threads
+/// call. `context` is the moe_ctx of the enclosing function.
+void outlineParallel(ModuleOp module, scf::ParallelOp op, Value context);
+
+/// True for loops that outlineParallel takes: one dimension from 0 in steps of
+/// 1, without reductions.
+bool canOutline(scf::ParallelOp op);
 
 } // namespace mlir::moe
 

@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/SymbolTable.h"
 
 namespace mlir::moe {
@@ -70,7 +71,16 @@ public:
     if (failed(checkOps(module)))
       return signalPassFailure();
     convertBankTypes(module);
-    addWeightArguments(module);
+    addContextArguments(module);
+    // Parallel loops first: what is lowered next may then be in their bodies.
+    SmallVector<scf::ParallelOp> loops;
+    module.walk<WalkOrder::PreOrder>([&](scf::ParallelOp op) {
+      if (canOutline(op))
+        loops.push_back(op);
+      return WalkResult::skip(); // inner loops run in order
+    });
+    for (scf::ParallelOp loop : loops)
+      outlineParallel(module, loop, contextOf(loop));
     module.walk([&](Operation *op) {
       OpBuilder builder(op);
       if (auto get = dyn_cast<GetWeightOp>(op))
@@ -90,7 +100,8 @@ public:
   }
 
 private:
-  /// Functions that read weights, directly or in what they call.
+  /// Functions that need the context, directly or in what they call: they read
+  /// weights or run parallel loops.
   void findUsers(ModuleOp module) {
     SymbolTable symbols(module);
     bool changed = true;
@@ -99,7 +110,7 @@ private:
       module.walk([&](Operation *op) {
         auto function = op->getParentOfType<func::FuncOp>();
         auto call = dyn_cast<func::CallOp>(op);
-        bool uses = isa<GetWeightOp>(op) ||
+        bool uses = isa<GetWeightOp, scf::ParallelOp>(op) ||
                     (call && users.contains(symbols.lookup<func::FuncOp>(
                                  call.getCallee())));
         if (uses && function)
@@ -109,9 +120,21 @@ private:
   }
 
   LogicalResult checkOps(ModuleOp module) {
-    WalkResult result = module.walk([](Operation *op) {
-      if (!isa<MoEDialect>(op->getDialect()) ||
-          isa<WeightOp, GetWeightOp, BankSliceOp, MakeBankOp>(op))
+    WalkResult result = module.walk([&](Operation *op) {
+      if (!isa_and_nonnull<MoEDialect>(op->getDialect()))
+        return WalkResult::advance();
+      if (op->getParentOfType<ModuleOp>() != module) {
+        op->emitOpError("expected to be in the outermost module, which has the "
+                        "table of weights [moe-to-llvm-nested]");
+        return WalkResult::interrupt();
+      }
+      if (isa<GetWeightOp, BankSliceOp, MakeBankOp>(op) &&
+          !op->getParentOfType<func::FuncOp>()) {
+        op->emitOpError("expected to be inside a function "
+                        "[moe-to-llvm-outside]");
+        return WalkResult::interrupt();
+      }
+      if (isa<WeightOp, GetWeightOp, BankSliceOp, MakeBankOp>(op))
         return WalkResult::advance();
       op->emitOpError("expected to be lowered before "
                       "[moe-to-llvm-unlowered]");
@@ -144,8 +167,8 @@ private:
     });
   }
 
-  /// Functions that read weights get the table as their last argument.
-  void addWeightArguments(ModuleOp module) {
+  /// These functions get the context as their last argument.
+  void addContextArguments(ModuleOp module) {
     SymbolTable symbols(module);
     auto pointer = LLVM::LLVMPointerType::get(&getContext());
     for (func::FuncOp function : users)
@@ -153,11 +176,11 @@ private:
                                     DictionaryAttr(), function.getLoc());
     module.walk([&](func::CallOp call) {
       if (users.contains(symbols.lookup<func::FuncOp>(call.getCallee())))
-        call.getOperandsMutable().append(weightTable(call));
+        call.getOperandsMutable().append(contextOf(call));
     });
   }
 
-  Value weightTable(Operation *op) {
+  Value contextOf(Operation *op) {
     auto function = op->getParentOfType<func::FuncOp>();
     return function.getArgument(function.getNumArguments() - 1);
   }
@@ -173,7 +196,11 @@ private:
 
   void lower(OpBuilder &builder, GetWeightOp op) {
     int32_t index = indices.lookup(op.getWeightAttr().getAttr());
-    Value pointer = loadPointer(builder, op.getLoc(), weightTable(op), index);
+    Value table = callRuntime(builder, op.getLoc(), getOperation(),
+                              "moe_rt_weights",
+                              LLVM::LLVMPointerType::get(&getContext()),
+                              contextOf(op));
+    Value pointer = loadPointer(builder, op.getLoc(), table, index);
     if (auto type = dyn_cast<MemRefType>(op.getType()))
       pointer = createMemRef(builder, op.getLoc(), type, pointer);
     op.getResult().replaceAllUsesWith(pointer);

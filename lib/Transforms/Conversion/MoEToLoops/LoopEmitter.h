@@ -82,9 +82,6 @@ public:
   Value greater(Value a, Value b) {
     return arith::CmpFOp::create(*this, arith::CmpFPredicate::OGT, a, b);
   }
-  Value atMost(Value a, Value b) {
-    return arith::CmpFOp::create(*this, arith::CmpFPredicate::OLE, a, b);
-  }
   Value equalF(Value a, Value b) {
     return arith::CmpFOp::create(*this, arith::CmpFPredicate::OEQ, a, b);
   }

@@ -121,6 +121,12 @@ struct ConvertMoEToLoopsPass
                         "[moe-to-loops-tensor]");
         return signalPassFailure();
       }
+      if (auto plan = dyn_cast<PlanOp>(op);
+          plan && plan.getCapacityRule()) {
+        op->emitOpError("expected a capacity as a value; run moe-plan-capacity "
+                        "first [moe-to-loops-capacity-rule]");
+        return signalPassFailure();
+      }
       LoopEmitter emit(op->getLoc(), op);
       if (auto router = dyn_cast<RouterOp>(op))
         emitRouter(emit, router);

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "LoopEmitter.h"
+#include <limits>
 
 using namespace mlir;
 using namespace mlir::moe;
@@ -107,7 +108,8 @@ private:
     });
   }
 
-  /// What orders the tokens: the operand, or the largest weight of each.
+  /// What orders the tokens: the operand, or the largest weight of the slots
+  /// that hold an expert.
   void emitPriorities() {
     priorities = op.getPriorityScores();
     if (priorities)
@@ -115,10 +117,12 @@ private:
     priorities =
         emit.alloc({ShapedType::kDynamic}, emit.getF32Type(), tokens);
     emit.forEach(emit.index(0), tokens, [&](Value t) {
-      Value first = emit.load(op.getWeights(), {t, emit.index(0)});
-      Value largest = emit.fold(topK, first, [&](Value j, Value largest) {
+      Value lowest = emit.f32(std::numeric_limits<double>::quiet_NaN());
+      Value largest = emit.fold(topK, lowest, [&](Value j, Value largest) {
         Value weight = emit.load(op.getWeights(), {t, j});
-        return emit.select(emit.ranksBefore(weight, largest), weight, largest);
+        Value wins = emit.both(isExpert(idOf(t, j)),
+                               emit.ranksBefore(weight, largest));
+        return emit.select(wins, weight, largest);
       });
       emit.store(largest, priorities, t);
     });

@@ -270,9 +270,8 @@ private:
       Value logit = emit.load(z, e);
       Value distance = emit.div(emit.sub(peak, logit),
                                 emit.maximum(emit.abs(logit), peak));
-      // The largest logit itself counts even where the distance is 0 / 0.
-      Value near = emit.either(emit.atMost(distance, threshold),
-                               emit.equal(e, best));
+      // A distance of 0 / 0 or NaN is not above the threshold.
+      Value near = emit.negate(emit.greater(distance, threshold));
       Value counts = emit.both(near, emit.negate(emit.load(taken, e)));
       Value term = emit.exp(emit.sub(logit, peak));
       return emit.select(counts, emit.add(sum, term), sum);

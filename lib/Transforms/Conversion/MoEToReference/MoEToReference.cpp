@@ -160,6 +160,12 @@ struct ConvertMoEToReferencePass
                         "[moe-to-reference-tensor]");
         return signalPassFailure();
       }
+      if (auto plan = dyn_cast<PlanOp>(op);
+          plan && plan.getCapacityRule()) {
+        op->emitOpError("expected a capacity as a value; run moe-plan-capacity "
+                        "first [moe-to-reference-capacity-rule]");
+        return signalPassFailure();
+      }
       lower(op);
       op->erase();
     }

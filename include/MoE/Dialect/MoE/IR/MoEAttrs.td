@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The enum values equal those of MoE/Runtime/Abi.h; RoutingAttrs.cpp checks it.
+// The enum values equal those of MoE/Runtime/Abi.h; MoEAttrs.cpp checks it.
 //
 //===----------------------------------------------------------------------===//
 

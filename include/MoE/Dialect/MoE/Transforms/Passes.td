@@ -55,7 +55,8 @@ def TileExpertsPass : Pass<"moe-tile-experts"> {
     whole, with a remark. The work follows the rows that exist: an expert
     without rows costs the reading of two offsets.
 
-    *Expects* the planned level, *produces* the grouped level. *Never fails.*
+    *Expects* the planned level, *produces* the grouped level. *Fails when*
+    `row-tile` is negative.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect",
