@@ -223,11 +223,7 @@ def tree_checks():
 
 def address_sanitizer():
     """Everything once more with address and undefined-behaviour checks."""
-    configured = run(
-        ["cmake", "--preset", "asan-ubsan", "-DMOE_RT_FUZZ=ON"],
-        5 * MINUTE,
-        quiet=True,
-    )
+    configured = run(["cmake", "--preset", "asan-ubsan"], 5 * MINUTE, quiet=True)
     if not configured or not build_tree(ASAN):
         return Counts.of(False)
     counts = run_ctest(ASAN / "runtime", SANITIZED)
@@ -238,12 +234,7 @@ def address_sanitizer():
 
 def thread_sanitizer():
     """The runtime alone: Debian's LLVM is not instrumented."""
-    configured = configure(
-        ROOT / "runtime",
-        TSAN,
-        "MOE_RT_SANITIZE=thread",
-        "CMAKE_BUILD_TYPE=RelWithDebInfo",
-    )
+    configured = run(["cmake", "--preset", "tsan-runtime"], 5 * MINUTE, quiet=True)
     if not configured or not build_tree(TSAN):
         return Counts.of(False)
     return run_ctest(TSAN, SANITIZED)

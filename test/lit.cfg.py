@@ -87,6 +87,8 @@ for name in ["moe-run", "moe-translate"]:
 if not os.path.exists(find("moe-opt")):
     lit_config.fatal(f"no moe-opt in {config.moe_build_dir}/bin; build it, or "
                      "set MOE_BUILD_DIR to a build folder")
+config.substitutions.append(
+    ("%bin", os.path.join(config.moe_build_dir, "bin")))
 for name in ["FileCheck", "not", "count", "split-file", "mlir-translate"]:
     tools.append(ToolSubst(name, unresolved="fatal"))
 llvm_config.add_tool_substitutions(tools, [config.llvm_tools_dir])

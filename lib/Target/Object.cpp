@@ -7,12 +7,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "MoE/Target/Object.h"
-#include "mlir/ExecutionEngine/OptUtils.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
@@ -31,10 +31,43 @@ static void initializeNativeTarget() {
   });
 }
 
+/// The error for a triple that LLVM cannot make object code for here.
+static std::string noCodeGenerator(const std::string &triple) {
+  return "expected the triple of a system that this build generates code for, "
+         "but got '" +
+         triple + "'; use " + llvm::sys::getProcessTriple() +
+         " [moe-target-triple]";
+}
+
+/// The code generator for `triple`, or null and the reason in `error`.
 static const llvm::Target *lookupTarget(const std::string &triple,
                                         std::string &error) {
   initializeNativeTarget();
-  return llvm::TargetRegistry::lookupTarget(llvm::Triple(triple), error);
+  std::string reason;
+  const llvm::Target *found =
+      llvm::TargetRegistry::lookupTarget(llvm::Triple(triple), reason);
+  if (!found)
+    error = noCodeGenerator(triple);
+  return found;
+}
+
+/// What LLVM knows of a processor, or null and the reason in `error`.
+static std::unique_ptr<llvm::MCSubtargetInfo>
+describeProcessor(const std::string &triple, StringRef cpu,
+                  std::string &error) {
+  const llvm::Target *found = lookupTarget(triple, error);
+  if (!found)
+    return nullptr;
+  // Given a name that it does not know, LLVM would warn and go on without it.
+  std::unique_ptr<llvm::MCSubtargetInfo> any(
+      found->createMCSubtargetInfo(llvm::Triple(triple), "", ""));
+  if (!any->isCPUStringValid(cpu)) {
+    error = "expected a processor that LLVM knows, but got '" + cpu.str() +
+            "'; llc -mcpu=help lists them [moe-target-cpu]";
+    return nullptr;
+  }
+  return std::unique_ptr<llvm::MCSubtargetInfo>(
+      found->createMCSubtargetInfo(llvm::Triple(triple), cpu, ""));
 }
 
 CPUTarget CPUTarget::host() {
@@ -55,18 +88,10 @@ std::optional<CPUTarget> CPUTarget::get(StringRef cpu, std::string &error) {
   CPUTarget target;
   target.triple = llvm::sys::getProcessTriple();
   target.cpu = cpu.str();
-  const llvm::Target *found = lookupTarget(target.triple, error);
-  if (!found)
+  std::unique_ptr<llvm::MCSubtargetInfo> subtarget =
+      describeProcessor(target.triple, cpu, error);
+  if (!subtarget)
     return std::nullopt;
-  std::unique_ptr<llvm::MCSubtargetInfo> subtarget(
-      found->createMCSubtargetInfo(llvm::Triple(target.triple), "", ""));
-  if (!subtarget->isCPUStringValid(cpu)) {
-    error = "expected a processor that LLVM knows, but got '" + cpu.str() +
-            "'; llc -mcpu=help lists them [moe-target-cpu]";
-    return std::nullopt;
-  }
-  subtarget.reset(
-      found->createMCSubtargetInfo(llvm::Triple(target.triple), cpu, ""));
   for (const llvm::SubtargetFeatureKV &feature :
        subtarget->getEnabledProcessorFeatures()) {
     if (!target.features.empty())
@@ -76,6 +101,42 @@ std::optional<CPUTarget> CPUTarget::get(StringRef cpu, std::string &error) {
   return target;
 }
 
+/// The code generator for `target`, or null and the reason in `error`.
+static std::unique_ptr<llvm::TargetMachine>
+createMachine(const CPUTarget &target, std::string &error) {
+  if (!describeProcessor(target.triple, target.cpu, error))
+    return nullptr;
+  const llvm::Target *found = lookupTarget(target.triple, error);
+  std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(
+      llvm::Triple(target.triple), target.cpu, target.features,
+      llvm::TargetOptions(), llvm::Reloc::PIC_, std::nullopt,
+      llvm::CodeGenOptLevel::Aggressive, /*JIT=*/false));
+  if (!machine)
+    error = noCodeGenerator(target.triple);
+  return machine;
+}
+
+/// LLVM's -O3.
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopUnrolling = true;
+  tuning.LoopInterleaving = true;
+  tuning.LoopVectorization = true;
+  tuning.SLPVectorization = true;
+  llvm::PassBuilder builder(&machine, tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager callGraph;
+  llvm::ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(callGraph);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, callGraph, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
+      .run(module, modules);
+}
+
 std::unique_ptr<llvm::MemoryBuffer> moe::emitObject(ModuleOp module,
                                                     const CPUTarget &target) {
   auto fail = [&](const Twine &what) {
@@ -83,17 +144,9 @@ std::unique_ptr<llvm::MemoryBuffer> moe::emitObject(ModuleOp module,
     return nullptr;
   };
   std::string error;
-  const llvm::Target *found = lookupTarget(target.triple, error);
-  if (!found)
-    return fail("no code generator for " + target.triple + ": " + error +
-                " [moe-target-triple]");
-  std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(
-      llvm::Triple(target.triple), target.cpu, target.features,
-      llvm::TargetOptions(), llvm::Reloc::PIC_, std::nullopt,
-      llvm::CodeGenOptLevel::Aggressive, /*JIT=*/false));
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, error);
   if (!machine)
-    return fail("no code generator for processor '" + target.cpu +
-                "' [moe-target-machine]");
+    return fail(error);
 
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> llvmModule =
@@ -107,18 +160,14 @@ std::unique_ptr<llvm::MemoryBuffer> moe::emitObject(ModuleOp module,
     function.addFnAttr("target-cpu", target.cpu);
     function.addFnAttr("target-features", target.features);
   }
-  auto optimize = makeOptimizingTransformer(/*optLevel=*/3, /*sizeLevel=*/0,
-                                            machine.get());
-  if (llvm::Error failure = optimize(llvmModule.get()))
-    return fail(llvm::toString(std::move(failure)) + " [moe-target-optimize]");
+  optimize(*llvmModule, *machine);
 
   SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager codegen;
   if (machine->addPassesToEmitFile(codegen, stream, nullptr,
                                    llvm::CodeGenFileType::ObjectFile))
-    return fail("processor '" + target.cpu +
-                "' has no object format [moe-target-object]");
+    return fail(noCodeGenerator(target.triple));
   codegen.run(*llvmModule);
   return std::make_unique<llvm::SmallVectorMemoryBuffer>(
       std::move(bytes), "moe.o", /*RequiresNullTerminator=*/false);

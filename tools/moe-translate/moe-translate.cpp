@@ -41,28 +41,28 @@ static cl::opt<bool> configOnly(
     cl::cat(category));
 
 enum class ReportFormat { None, Text, JSON };
-static cl::opt<ReportFormat> reportFormat(
-    "report", cl::ValueOptional,
-    cl::desc("Print parameter counts instead of the module"),
-    cl::init(ReportFormat::None),
-    cl::values(clEnumValN(ReportFormat::Text, "", "as text"),
-               clEnumValN(ReportFormat::Text, "text", "as text"),
-               clEnumValN(ReportFormat::JSON, "json", "as JSON")),
-    cl::cat(category));
-static cl::list<std::string> outputs(
-    "outputs", cl::CommaSeparated,
-    cl::desc("Results besides the caches: logits, router_logits "
-             "(router_logits.L, [batch * seq, E]), expert_counts "
-             "(expert_counts.L, [E])"),
-    cl::value_desc("name,..."), cl::cat(category));
+static cl::opt<ReportFormat>
+    reportFormat("report", cl::ValueOptional,
+                 cl::desc("Print parameter counts instead of the module"),
+                 cl::init(ReportFormat::None),
+                 cl::values(clEnumValN(ReportFormat::Text, "", "as text"),
+                            clEnumValN(ReportFormat::Text, "text", "as text"),
+                            clEnumValN(ReportFormat::JSON, "json", "as JSON")),
+                 cl::cat(category));
+static cl::list<std::string>
+    outputs("outputs", cl::CommaSeparated,
+            cl::desc("Results besides the caches: logits, router_logits "
+                     "(router_logits.L, [batch * seq, E]), expert_counts "
+                     "(expert_counts.L, [E])"),
+            cl::value_desc("name,..."), cl::cat(category));
 static cl::opt<uint64_t> randomizeSeed(
     "randomize-weights",
     cl::desc("Write a checkpoint of this shape with reproducible values "
              "instead of the module; needs --out"),
     cl::value_desc("seed"), cl::cat(category));
-static cl::opt<std::string> randomizedFile(
-    "out", cl::desc("Where --randomize-weights writes"),
-    cl::value_desc("file.safetensors"), cl::cat(category));
+static cl::opt<std::string>
+    randomizedFile("out", cl::desc("Where --randomize-weights writes"),
+                   cl::value_desc("file.safetensors"), cl::cat(category));
 static cl::opt<std::string> outputFile("o", cl::desc("Output file"),
                                        cl::value_desc("filename"),
                                        cl::init("-"), cl::cat(category));
@@ -147,7 +147,7 @@ static int writeModule(const hf::ModelConfig &config,
   OwningOpRef<ModuleOp> module =
       hf::buildModelGraph(&context, config, weights, options);
   if (!module)
-    return fail("the imported graph is invalid [moe-translate-graph]");
+    return 1; // its verifier said why
   return writeOutput([&](llvm::raw_ostream &os) {
     module->print(os);
     os << "\n";

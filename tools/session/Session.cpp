@@ -7,11 +7,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "Session.h"
-#include "Reference.h"
 #include "MoE/Import/HuggingFace.h"
 #include "MoE/InitAllDialects.h"
 #include "MoE/Target/Object.h"
 #include "MoE/Transforms/Pipelines.h"
+#include "Reference.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
@@ -103,11 +103,10 @@ struct Session::Impl {
   Expected<mlir::OwningOpRef<mlir::ModuleOp>>
   import(mlir::MLIRContext &context, StringRef directory,
          const SessionOptions &options);
+  Expected<mlir::OwningOpRef<mlir::ModuleOp>> read(mlir::MLIRContext &context,
+                                                   StringRef path);
   Expected<mlir::OwningOpRef<mlir::ModuleOp>>
-  read(mlir::MLIRContext &context, StringRef path);
-  Expected<mlir::OwningOpRef<mlir::ModuleOp>>
-  parse(mlir::MLIRContext &context,
-        std::unique_ptr<llvm::MemoryBuffer> buffer);
+  parse(mlir::MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer);
   Expected<std::unique_ptr<llvm::MemoryBuffer>>
   compile(mlir::ModuleOp module, const SessionOptions &options);
   Error load(std::unique_ptr<llvm::MemoryBuffer> object);
@@ -162,8 +161,7 @@ Session::Impl::import(mlir::MLIRContext &context, StringRef directory,
   if (!weights)
     return makeError(weights.message());
   DiagnosticText diagnostics(&context);
-  auto module =
-      hf::buildModelGraph(&context, *config, *weights, importOptions);
+  auto module = hf::buildModelGraph(&context, *config, *weights, importOptions);
   if (!module)
     return diagnostics.take("the imported graph is invalid");
   return module;
@@ -239,7 +237,8 @@ Error Session::Impl::load(std::unique_ptr<llvm::MemoryBuffer> object) {
   llvm::orc::JITDylib &library = jit->getMainJITDylib();
   std::string failures; // what the JIT would print
   jit->getExecutionSession().setErrorReporter([&](Error error) {
-    failures += (failures.empty() ? "" : "; ") + llvm::toString(std::move(error));
+    failures +=
+        (failures.empty() ? "" : "; ") + llvm::toString(std::move(error));
   });
 
   // The runtime is linked into this program and hidden: name what it offers.
@@ -271,7 +270,9 @@ Error Session::Impl::load(std::unique_ptr<llvm::MemoryBuffer> object) {
   if (!table) {
     llvm::consumeError(table.takeError());
     if (!failures.empty())
-      return makeError(failures + " [moe-session-link]");
+      return makeError("expected calls of functions that the module, the "
+                       "runtime or the C library has, but linking said: " +
+                       failures + "; define them [moe-session-link]");
     return makeError("expected a module with an entry, a public function on "
                      "tensors, but found none [moe-session-no-entry]");
   }
@@ -369,8 +370,7 @@ Session::open(StringRef path, const SessionOptions &options,
   if (!module)
     return module.takeError();
   impl->times.import = importing.seconds();
-  if (Error error =
-          impl->finish(**module, path, isDirectory, options, report))
+  if (Error error = impl->finish(**module, path, isDirectory, options, report))
     return std::move(error);
   return std::unique_ptr<Session>(new Session(std::move(impl)));
 }
@@ -384,19 +384,21 @@ Session::openText(StringRef text, const SessionOptions &options) {
       impl->parse(context, llvm::MemoryBuffer::getMemBufferCopy(text, "text"));
   if (!module)
     return module.takeError();
-  if (Error error = impl->finish(**module, "", false, options, [](StringRef) {}))
+  if (Error error =
+          impl->finish(**module, "", false, options, [](StringRef) {}))
     return std::move(error);
   return std::unique_ptr<Session>(new Session(std::move(impl)));
 }
 
 const moe_module &Session::getModule() const { return *impl->module; }
 
+moe_ctx *Session::getContext() const { return impl->context.get(); }
+
 Expected<const moe_function *> Session::find(StringRef name) const {
   const moe_module &module = *impl->module;
   if (name.empty() && module.num_functions == 1)
     return &module.functions[0];
-  if (const moe_function *found =
-          moe_module_find(&module, name.str().c_str()))
+  if (const moe_function *found = moe_module_find(&module, name.str().c_str()))
     return found;
   std::string names;
   for (int64_t i = 0; i < module.num_functions; ++i)

@@ -41,7 +41,7 @@ struct SessionOptions {
   /// Processor to compile for; empty: this one.
   std::string targetCPU;
   int32_t threads = 0; ///< 0: one per core
-  int64_t rowTile = 32;
+  int64_t rowTile = 64;
 };
 
 /// Seconds that the parts of opening a session took.
@@ -73,6 +73,9 @@ public:
 
   /// What the module offers.
   const moe_module &getModule() const;
+  /// What calls run in. Code compiled for the reference oracle reports failures
+  /// through takeReferenceFailure as well.
+  moe_ctx *getContext() const;
   /// The entry of that name, or the only entry for an empty name.
   llvm::Expected<const moe_function *> find(llvm::StringRef name = "") const;
 

@@ -85,12 +85,11 @@ static std::string normalizeText(const moe_normalize_attrs &attrs) {
 
 static std::string routerAttrs(const LayerSpec &spec) {
   const moe_router_attrs &r = spec.router;
-  std::string text = "{top_k = " + std::to_string(spec.topK) +
-                     " : i64, score = #moe.score<" + scores[r.score] +
-                     ">, domain = #moe.domain<" + domains[r.score_domain] +
-                     ">, key = #moe.key<" + keys[r.key] +
-                     ">, selection = #moe.selection<" + selections[r.selection] +
-                     ">";
+  std::string text =
+      "{top_k = " + std::to_string(spec.topK) + " : i64, score = #moe.score<" +
+      scores[r.score] + ">, domain = #moe.domain<" + domains[r.score_domain] +
+      ">, key = #moe.key<" + keys[r.key] + ">, selection = #moe.selection<" +
+      selections[r.selection] + ">";
   if (r.logit_norm != MOE_LOGIT_NONE)
     text += std::string(", logit_norm = #moe.logit_norm<") +
             logitNorms[r.logit_norm] + ", " + number(r.logit_norm_value) + ">";
@@ -111,9 +110,9 @@ static std::string routerAttrs(const LayerSpec &spec) {
 }
 
 static std::string planAttrs(const LayerSpec &spec) {
-  std::string text = std::string("{priority = #moe.priority<") +
-                     priorities[spec.priority] + ">, overflow = #moe.overflow<" +
-                     overflows[spec.overflow] + ">";
+  std::string text =
+      std::string("{priority = #moe.priority<") + priorities[spec.priority] +
+      ">, overflow = #moe.overflow<" + overflows[spec.overflow] + ">";
   if (spec.hasCapacity)
     text += std::string(", capacity_rule = #moe.capacity<basis = ") +
             bases[spec.capacity.basis] +
@@ -184,8 +183,8 @@ std::string LayerSpec::toText() const {
   os << ") -> (" << slotsF << shape("\"tokens\", " + K) << ", " << slotsI
      << shape("\"tokens\", " + K) << ", " << counts << ", " << offsets << ", "
      << slotsI << shape("\"tokens\", " + K) << ", " << slotsF
-     << shape("\"tokens\", " + K) << ", " << tokens
-     << shape("\"tokens\", " + H) << ") {\n";
+     << shape("\"tokens\", " + K) << ", " << tokens << shape("\"tokens\", " + H)
+     << ") {\n";
 
   Operands route;
   route.add("%z", "tensor<?x" + E + "xf32>");
@@ -310,8 +309,8 @@ static void fillRandom(Tensor &tensor, int32_t dtype, double scale,
       reinterpret_cast<uint16_t *>(tensor.data())[i] = bits >> 16;
     } else {
       // Exponents -8 to 0 and random mantissas: ordinary f16 numbers.
-      uint16_t bits = (random() & 1) << 15 | (7 + random() % 8) << 10 |
-                      (random() & 0x3ff);
+      uint16_t bits =
+          (random() & 1) << 15 | (7 + random() % 8) << 10 | (random() & 0x3ff);
       reinterpret_cast<uint16_t *>(tensor.data())[i] = bits;
     }
   }
@@ -365,9 +364,9 @@ bool ExpertWeights::write(const LayerSpec &spec,
 }
 
 LayerInputs::LayerInputs(const LayerSpec &spec, int64_t tokens)
-    : x(MOE_F32, {tokens, spec.hidden}), logits(MOE_F32, {tokens, spec.experts}),
-      bias(MOE_F32, {spec.experts}), expertScale(MOE_F32, {spec.experts}),
-      table(MOE_I32, {tokens, spec.topK}),
+    : x(MOE_F32, {tokens, spec.hidden}),
+      logits(MOE_F32, {tokens, spec.experts}), bias(MOE_F32, {spec.experts}),
+      expertScale(MOE_F32, {spec.experts}), table(MOE_I32, {tokens, spec.topK}),
       segments(MOE_I32, {spec.segments ? 4 : 2}) {
   // Three segments of unequal length, the middle one possibly empty.
   int32_t *bounds = segments.i32();
@@ -384,7 +383,8 @@ LayerOutputs::LayerOutputs(const LayerSpec &spec, int64_t tokens)
     : weights(MOE_F32, {tokens, spec.topK}), ids(MOE_I32, {tokens, spec.topK}),
       counts(MOE_I32, {spec.experts}), offsets(MOE_I32, {spec.experts + 1}),
       position(MOE_I32, {tokens, spec.topK}),
-      planned(MOE_F32, {tokens, spec.topK}), y(MOE_F32, {tokens, spec.hidden}) {}
+      planned(MOE_F32, {tokens, spec.topK}), y(MOE_F32, {tokens, spec.hidden}) {
+}
 
 //===----------------------------------------------------------------------===//
 // Compiled
@@ -428,8 +428,8 @@ std::string CompiledLayer::run(LayerInputs &inputs, LayerOutputs &outputs) {
     in.push_back(inputs.table.abi());
   if (spec.segments)
     in.push_back(inputs.segments.abi());
-  Tensor *results[] = {&outputs.weights,  &outputs.ids,     &outputs.counts,
-                       &outputs.offsets,  &outputs.position, &outputs.planned,
+  Tensor *results[] = {&outputs.weights, &outputs.ids,      &outputs.counts,
+                       &outputs.offsets, &outputs.position, &outputs.planned,
                        &outputs.y};
   std::vector<moe_tensor> out;
   for (Tensor *result : results)
@@ -498,10 +498,9 @@ std::string test::referenceLayer(const LayerSpec &spec,
                    capacity, nullptr, &counts, &offsets, &sources, &position,
                    &planned, &error) != MOE_OK)
     return error.message;
-  if (moe_ref_dispatch(&x, &sources, &offsets,
-                       spec.weightAtInput ? &planned : nullptr,
-                       spec.weightAtInput ? &position : nullptr, &row,
-                       &error) != MOE_OK)
+  if (moe_ref_dispatch(
+          &x, &sources, &offsets, spec.weightAtInput ? &planned : nullptr,
+          spec.weightAtInput ? &position : nullptr, &row, &error) != MOE_OK)
     return error.message;
 
   std::vector<moe_tensor> gate, up, down;
@@ -523,8 +522,7 @@ std::string test::referenceLayer(const LayerSpec &spec,
       computed.f32()[r * spec.hidden + h] =
           r < bounds[zeroEnd] ? 0 : rows.f32()[r * spec.hidden + h];
 
-  bool residual =
-      spec.overflow == MOE_OVERFLOW_RESIDUAL && !spec.weightAtInput;
+  bool residual = spec.overflow == MOE_OVERFLOW_RESIDUAL && !spec.weightAtInput;
   moe_ref_combine(&out, &position, spec.weightAtInput ? nullptr : &planned,
                   residual ? &x : nullptr, &y, &error);
   return error.message;

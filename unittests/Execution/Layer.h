@@ -1,4 +1,5 @@
-//===- Layer.h - Layers with any routing policy, compiled and by the oracle -*- C++ -*-
+//===- Layer.h - Layers with any routing policy, compiled and by the oracle -*-
+// C++ -*-
 //
 // Part of the moe-mlir project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -56,7 +57,7 @@ struct LayerSpec {
   bool segments = false;      ///< capacity per segment
   bool weightAtInput = false; ///< dispatch applies the weights
   int64_t identity = 0, zero = 0;
-  int32_t dtype = MOE_F32; ///< of the expert weights
+  int32_t dtype = MOE_F32;       ///< of the expert weights
   bool weightsPerExpert = false; ///< one checkpoint tensor per expert
 
   int64_t computed() const { return experts - identity - zero; }
@@ -91,9 +92,10 @@ struct LayerOutputs {
 class CompiledLayer {
 public:
   /// Null (and the reason in `error`) on failure.
-  static std::unique_ptr<CompiledLayer>
-  compile(const LayerSpec &spec, const ExpertWeights &weights,
-          const SessionOptions &options, std::string &error);
+  static std::unique_ptr<CompiledLayer> compile(const LayerSpec &spec,
+                                                const ExpertWeights &weights,
+                                                const SessionOptions &options,
+                                                std::string &error);
   ~CompiledLayer();
   /// An empty string on success, otherwise what went wrong.
   std::string run(LayerInputs &inputs, LayerOutputs &outputs);

@@ -150,8 +150,8 @@ TEST_F(Metamorphic, ACapacityOfAllTokensDropsNothing) {
   ASSERT_EQ(boundedLayer->run(inputs, capped), "");
   EXPECT_EQ(0, std::memcmp(dropless.position.i32(), capped.position.i32(),
                            4 * dropless.position.size()));
-  EXPECT_EQ(0, std::memcmp(dropless.y.f32(), capped.y.f32(),
-                           4 * dropless.y.size()));
+  EXPECT_EQ(
+      0, std::memcmp(dropless.y.f32(), capped.y.f32(), 4 * dropless.y.size()));
 }
 
 TEST_F(Metamorphic, ADroplessLayerTreatsEachTokenByItself) {

@@ -99,8 +99,8 @@ const Preset presets[] = {
     },
     [](LayerSpec &s) { // Switch
       s.topK = 1, s.hasCapacity = true, s.overflow = MOE_OVERFLOW_ZERO;
-      s.capacity = {MOE_CAPACITY_TOKENS_PER_EXPERT, MOE_ROUND_NEAREST_EVEN, 1, 1,
-                    4};
+      s.capacity = {MOE_CAPACITY_TOKENS_PER_EXPERT, MOE_ROUND_NEAREST_EVEN, 1,
+                    1, 4};
     },
     [](LayerSpec &s) { // Switch with the residual policy
       s.topK = 1, s.hasCapacity = true, s.overflow = MOE_OVERFLOW_RESIDUAL;
@@ -172,8 +172,8 @@ void randomPolicy(LayerSpec &s, std::mt19937_64 &random) {
   if (chance(0.6)) {
     s.hasCapacity = true;
     // Weights of both signs on the same token cancel: no residual with them.
-    s.overflow = r.score == MOE_SCORE_IDENTITY ? MOE_OVERFLOW_ZERO
-                                               : 1 + below(2);
+    s.overflow =
+        r.score == MOE_SCORE_IDENTITY ? MOE_OVERFLOW_ZERO : 1 + below(2);
     s.priority = below(2);
     s.segments = chance(0.3);
     s.capacity.basis = below(4);
@@ -349,8 +349,7 @@ int runLayer(uint64_t seed, const SessionOptions &options) {
                 4 * got.weights.size());
     EXPECT_EQ(referenceLayer(spec, weights, inputs, want), "");
     auto same = [](const Tensor &a, const Tensor &b) {
-      return a.size() == 0 ||
-             std::memcmp(a.i32(), b.i32(), 4 * a.size()) == 0;
+      return a.size() == 0 || std::memcmp(a.i32(), b.i32(), 4 * a.size()) == 0;
     };
     EXPECT_TRUE(same(got.counts, want.counts)) << "counts";
     EXPECT_TRUE(same(got.offsets, want.offsets)) << "offsets";

@@ -10,8 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Layer.h"
 #include "RouterVectors.h"
+#include "Layer.h"
 #include "gtest/gtest.h"
 
 using namespace moe;
@@ -58,6 +58,7 @@ std::string nameOf(const testing::TestParamInfo<RouterVector> &info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Published, RouterVectors,
-                         testing::ValuesIn(moe::vectors::routerVectors), nameOf);
+                         testing::ValuesIn(moe::vectors::routerVectors),
+                         nameOf);
 
 } // namespace

@@ -188,3 +188,12 @@ TEST_F(RandomCheckpoint, RefusesTooManyTensors) {
   expectError(randomizeCheckpoint(configOf(json), /*seed=*/1, path),
               "[moe-random-too-many-tensors]");
 }
+
+TEST_F(RandomCheckpoint, RefusesMoreBytesThanAFileCanHave) {
+  json json = tinyConfig("mixtral-8x7b");
+  json["num_hidden_layers"] = 1024;
+  json["hidden_size"] = kMaxWidth;
+  json["intermediate_size"] = kMaxWidth;
+  expectError(randomizeCheckpoint(configOf(json), /*seed=*/1, path),
+              "[moe-random-too-large]");
+}

@@ -102,5 +102,5 @@ TEST(Report, RefusesCountsBeyond63Bits) {
   ASSERT_TRUE(config) << config.message();
   ImportResult<WeightMap> map = buildWeightMap(*config);
   ASSERT_TRUE(map) << map.message();
-  expectError(countParameters(*config, *map), "[moe-weights-too-large]");
+  expectError(countParameters(*config, *map), "[moe-report-too-large]");
 }

@@ -32,7 +32,7 @@ TEST(FileTensorTest, OtherPathsSplitAtTheLastColon) {
 TEST(FileTensorTest, RefusesMissingParts) {
   for (const char *text : {"", "a", ":", "a:", ":t", "a.safetensors:"})
     EXPECT_TRUE(
-        hasTag(messageOf(parseFileTensor(text, "o")), "moe-run-binding"))
+        hasTag(messageOf(parseFileTensor(text, "o")), "[moe-run-binding]"))
         << text;
 }
 
@@ -47,7 +47,7 @@ TEST(TensorBindingTest, SplitsAtTheFirstEqualsSign) {
 TEST(TensorBindingTest, RefusesMissingParts) {
   for (const char *text : {"", "n", "n=", "=a:t", "n=a", "n=:t", "n=a:"})
     EXPECT_TRUE(
-        hasTag(messageOf(parseTensorBinding(text, "o")), "moe-run-binding"))
+        hasTag(messageOf(parseTensorBinding(text, "o")), "[moe-run-binding]"))
         << text;
 }
 
@@ -56,21 +56,21 @@ TEST(InputBindingTest, NumberOrTensor) {
   EXPECT_EQ(take(parseInputBinding("past=3", "input")).number, "3");
   EXPECT_FALSE(take(parseInputBinding("x=a:3", "input")).isNumber());
   EXPECT_TRUE(hasTag(messageOf(parseInputBinding("past=", "input")),
-                     "moe-run-binding"));
+                     "[moe-run-binding]"));
 }
 
 TEST(SymbolBindingTest, SizesAreNotNegative) {
   EXPECT_EQ(take(parseSymbolBinding("seq=16", "size")).size, 16);
   for (const char *text :
        {"seq", "=1", "seq=", "seq=-1", "seq=1.5", "seq=9223372036854775808"})
-    EXPECT_TRUE(
-        hasTag(messageOf(parseSymbolBinding(text, "size")), "moe-run-binding"))
+    EXPECT_TRUE(hasTag(messageOf(parseSymbolBinding(text, "size")),
+                       "[moe-run-binding]"))
         << text;
 }
 
 TEST(IdsTest, ParsesAList) {
   EXPECT_EQ(take(parseIds("1,2, 30", "o")), (std::vector<int64_t>{1, 2, 30}));
   for (const char *text : {"", "1,", "1;2", "a", "1,,2"})
-    EXPECT_TRUE(hasTag(messageOf(parseIds(text, "o")), "moe-run-binding"))
+    EXPECT_TRUE(hasTag(messageOf(parseIds(text, "o")), "[moe-run-binding]"))
         << text;
 }

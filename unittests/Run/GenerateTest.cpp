@@ -116,7 +116,7 @@ TEST(GenerateTest, StopsOnNaN) {
   fake.largest = NAN;
   LanguageModel model = take(LanguageModel::create(fake));
   EXPECT_TRUE(hasTag(messageOf(generate(model, makeRequest({{1}}, 1))),
-                     "moe-run-logits-nan"));
+                     "[moe-run-logits-nan]"));
 }
 
 TEST(GenerateTest, RefusesLogitsOfAnotherShape) {
@@ -124,7 +124,7 @@ TEST(GenerateTest, RefusesLogitsOfAnotherShape) {
   fake.extraRows = 1;
   LanguageModel model = take(LanguageModel::create(fake));
   EXPECT_TRUE(hasTag(messageOf(generate(model, makeRequest({{1}}, 1))),
-                     "moe-run-logits-shape"));
+                     "[moe-run-logits-shape]"));
 }
 
 TEST(CheckRequestTest, RefusesWhatCannotRun) {
@@ -134,17 +134,17 @@ TEST(CheckRequestTest, RefusesWhatCannotRun) {
         messageOf(checkRequest(makeRequest(std::move(prompts), count), 7, 10)),
         tag));
   };
-  check({{}}, 1, "moe-run-prompt-empty");
-  check({{1}, {1, 2}}, 1, "moe-run-prompt-lengths");
-  check({{7}}, 1, "moe-run-prompt-id");
-  check({{-1}}, 1, "moe-run-prompt-id");
-  check({{1, 2}}, 9, "moe-run-positions");
-  check({{1, 2}}, INT64_MAX, "moe-run-positions");
+  check({{}}, 1, "[moe-run-prompt-empty]");
+  check({{1}, {1, 2}}, 1, "[moe-run-prompt-lengths]");
+  check({{7}}, 1, "[moe-run-prompt-id]");
+  check({{-1}}, 1, "[moe-run-prompt-id]");
+  check({{1, 2}}, 9, "[moe-run-positions]");
+  check({{1, 2}}, INT64_MAX, "[moe-run-positions]");
   EXPECT_EQ(messageOf(checkRequest(makeRequest({{1, 2}}, 8), 7, 10)), "");
   GenerationRequest request = makeRequest({{1, 2}}, 4);
   request.context = 5;
   EXPECT_TRUE(
-      hasTag(messageOf(checkRequest(request, 7, 10)), "moe-run-context"));
+      hasTag(messageOf(checkRequest(request, 7, 10)), "[moe-run-context]"));
 }
 
 TEST(LanguageModelTest, RefusesOtherEntries) {
@@ -183,8 +183,8 @@ TEST(EvaluateTest, AveragesOverAllPredictedTokens) {
 TEST(EvaluateTest, RefusesWhatIsNoText) {
   auto check = [](int32_t dtype, llvm::ArrayRef<int64_t> shape) {
     Tensor windows = take(Tensor::create("windows", dtype, shape));
-    EXPECT_TRUE(
-        hasTag(messageOf(checkWindows(windows, 10)), "moe-run-evaluate-shape"));
+    EXPECT_TRUE(hasTag(messageOf(checkWindows(windows, 10)),
+                       "[moe-run-evaluate-shape]"));
   };
   check(MOE_F32, {2, 4});
   check(MOE_I64, {8});
@@ -192,7 +192,7 @@ TEST(EvaluateTest, RefusesWhatIsNoText) {
   check(MOE_I64, {4, 1});
   Tensor windows = take(Tensor::create("windows", MOE_I64, {1, 11}));
   EXPECT_TRUE(hasTag(messageOf(checkWindows(windows, 10)),
-                     "moe-run-evaluate-positions"));
+                     "[moe-run-evaluate-positions]"));
 }
 
 TEST(EvaluateTest, RefusesUnknownIds) {
@@ -200,5 +200,5 @@ TEST(EvaluateTest, RefusesUnknownIds) {
   LanguageModel model = take(LanguageModel::create(fake));
   Tensor windows = makeWindows(MOE_I64, {1, 2}, {1, 7});
   EXPECT_TRUE(
-      hasTag(messageOf(evaluate(model, windows, 1)), "moe-run-evaluate-id"));
+      hasTag(messageOf(evaluate(model, windows, 1)), "[moe-run-evaluate-id]"));
 }

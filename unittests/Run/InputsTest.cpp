@@ -87,44 +87,44 @@ TEST(InputsTest, RefusesWhatTheEntryDoesNotTake) {
     EXPECT_TRUE(hasTag(message, tag));
     return message;
   };
-  std::string missing = refuse({}, "moe-run-input-missing");
+  std::string missing = refuse({}, "[moe-run-input-missing]");
   EXPECT_NE(missing.find("'x': f32 [tokens, 4]; 'ids': i64 [2*tokens] from 3 "
                          "to 9; 'n': i64 []"),
             std::string::npos);
   InputRequest unknown;
   unknown.numbers = {{"m", "3"}};
-  refuse(std::move(unknown), "moe-run-input-name");
+  refuse(std::move(unknown), "[moe-run-input-name]");
   InputRequest twice;
   twice.numbers = {{"n", "3"}, {"n", "4"}};
-  refuse(std::move(twice), "moe-run-input-twice");
+  refuse(std::move(twice), "[moe-run-input-twice]");
   InputRequest notRankZero;
   notRankZero.numbers = {{"x", "3"}};
-  refuse(std::move(notRankZero), "moe-run-input-number");
+  refuse(std::move(notRankZero), "[moe-run-input-number]");
   InputRequest notInteger;
   notInteger.numbers = {{"n", "3.5"}};
-  refuse(std::move(notInteger), "moe-run-input-number");
+  refuse(std::move(notInteger), "[moe-run-input-number]");
   InputRequest wrongSymbol;
   wrongSymbol.sizes = {{"seq", 3}};
-  refuse(std::move(wrongSymbol), "moe-run-symbol-name");
+  refuse(std::move(wrongSymbol), "[moe-run-symbol-name]");
   InputRequest noSize;
   noSize.randomSeed = 1;
-  refuse(std::move(noSize), "moe-run-symbol-unknown");
+  refuse(std::move(noSize), "[moe-run-symbol-unknown]");
   InputRequest overflow;
   overflow.randomSeed = 1;
   overflow.sizes = {{"tokens", INT64_MAX}};
   overflow.tensors.emplace_back("x",
                                 take(Tensor::create("x", MOE_F32, {6, 4})));
-  refuse(std::move(overflow), "moe-run-extent-overflow");
+  refuse(std::move(overflow), "[moe-run-extent-overflow]");
   InputRequest contradiction;
   contradiction.randomSeed = 1;
   contradiction.sizes = {{"tokens", 7}};
   contradiction.tensors.emplace_back(
       "x", take(Tensor::create("x", MOE_F32, {6, 4})));
-  refuse(std::move(contradiction), "moe-run-size-conflict");
+  refuse(std::move(contradiction), "[moe-run-size-conflict]");
   InputRequest wrongType;
   wrongType.tensors.emplace_back("x",
                                  take(Tensor::create("x", MOE_F64, {6, 4})));
-  refuse(std::move(wrongType), "moe-run-input-dtype");
+  refuse(std::move(wrongType), "[moe-run-input-dtype]");
 }
 
 TEST(InputsTest, StateOfALanguageModelIsMade) {
@@ -161,5 +161,5 @@ TEST(InputsTest, OtherEntriesGetNoState) {
                                take(Tensor::create("ids", MOE_I64, {2, 5})));
   EXPECT_TRUE(
       hasTag(messageOf(makeInputs(model.getFunction(), std::move(request))),
-             "moe-run-input-missing"));
+             "[moe-run-input-missing]"));
 }

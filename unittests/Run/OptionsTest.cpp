@@ -48,23 +48,23 @@ TEST(OptionsTest, NothingIsLeftOfTheLastCommandLine) {
 }
 
 TEST(OptionsTest, RefusesUnknownOptions) {
-  EXPECT_TRUE(hasTag(refuse({"m", "--bogus"}), "moe-run-usage"));
-  EXPECT_TRUE(hasTag(refuse({"m", "--threads=x"}), "moe-run-usage"));
-  EXPECT_TRUE(hasTag(refuse({"m", "n"}), "moe-run-usage"));
+  EXPECT_TRUE(hasTag(refuse({"m", "--bogus"}), "[moe-run-usage]"));
+  EXPECT_TRUE(hasTag(refuse({"m", "--threads=x"}), "[moe-run-usage]"));
+  EXPECT_TRUE(hasTag(refuse({"m", "n"}), "[moe-run-usage]"));
   // An option of LLVM.
-  EXPECT_TRUE(hasTag(refuse({"m", "--print-after-all"}), "moe-run-usage"));
+  EXPECT_TRUE(hasTag(refuse({"m", "--print-after-all"}), "[moe-run-usage]"));
 }
 
 TEST(OptionsTest, RefusesValuesOutOfRange) {
-  EXPECT_TRUE(hasTag(refuse({}), "moe-run-no-path"));
+  EXPECT_TRUE(hasTag(refuse({}), "[moe-run-no-path]"));
   for (const char *option :
        {"--threads=-1", "--row-tile=0", "--batch=0", "--context=0",
         "--max-new-tokens=0", "--rtol=nan", "--atol=-1", "--rtol=inf",
         "--print=0", "--print=x"})
-    EXPECT_TRUE(hasTag(refuse({"m", option}), "moe-run-option-value"))
+    EXPECT_TRUE(hasTag(refuse({"m", option}), "[moe-run-option-value]"))
         << option;
   EXPECT_TRUE(hasTag(refuse({"m", "--max-new-tokens=1", "--temperature=-1"}),
-                     "moe-run-option-value"));
+                     "[moe-run-option-value]"));
 }
 
 TEST(OptionsTest, RefusesContradictions) {
@@ -76,6 +76,6 @@ TEST(OptionsTest, RefusesContradictions) {
         Arguments{"m", "--evaluate=f:t", "--max-new-tokens=1"},
         Arguments{"m", "--max-new-tokens=1", "--random-inputs=1"},
         Arguments{"m", "--temperature=1"}, Arguments{"m", "--no-cache"}})
-    EXPECT_TRUE(hasTag(refuse(arguments), "moe-run-option-conflict"))
+    EXPECT_TRUE(hasTag(refuse(arguments), "[moe-run-option-conflict]"))
         << arguments[1];
 }

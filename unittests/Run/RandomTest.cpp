@@ -42,12 +42,12 @@ TEST(GreedyTest, FirstOfEqualsWins) {
 }
 
 TEST(GreedyTest, RefusesNaN) {
-  EXPECT_TRUE(hasTag(messageOf(findLargest({1, NAN})), "moe-run-logits-nan"));
+  EXPECT_TRUE(hasTag(messageOf(findLargest({1, NAN})), "[moe-run-logits-nan]"));
 }
 
 TEST(SamplingTest, RefusesInfiniteLogits) {
   EXPECT_TRUE(hasTag(messageOf(pickToken({1, INFINITY}, {1, 0}, 0, 0)),
-                     "moe-run-logits-infinite"));
+                     "[moe-run-logits-infinite]"));
   EXPECT_EQ(take(pickToken({1, INFINITY}, {0, 0}, 0, 0)), 1);
 }
 

@@ -46,9 +46,10 @@ TEST(WriteTextTest, ReplacesTheFileOrLeavesNothing) {
   EXPECT_EQ(messageOf(writeText(path, "new")), "");
   EXPECT_EQ((*llvm::MemoryBuffer::getFile(path))->getBuffer(), "new");
   EXPECT_TRUE(hasTag(messageOf(writeText((directory + "/no/x").str(), "x")),
-                     "moe-run-write"));
-  EXPECT_TRUE(hasTag(messageOf(writeText(directory, "x")), "moe-run-write"));
-  EXPECT_TRUE(hasTag(messageOf(writeText("/dev/full", "x")), "moe-run-write"));
+                     "[moe-run-write]"));
+  EXPECT_TRUE(hasTag(messageOf(writeText(directory, "x")), "[moe-run-write]"));
+  EXPECT_TRUE(
+      hasTag(messageOf(writeText("/dev/full", "x")), "[moe-run-write]"));
   EXPECT_TRUE(llvm::sys::fs::exists("/dev/full"));
   std::error_code code;
   int numFiles = 0;

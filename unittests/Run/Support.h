@@ -30,14 +30,13 @@ template <typename T> std::string messageOf(llvm::Expected<T> value) {
   return messageOf(value.takeError());
 }
 
-/// Whether `text` ends in the tag of that rule.
+/// Whether `text` has something to say and ends in that tag, "[moe-...]".
 inline ::testing::AssertionResult hasTag(const std::string &text,
                                          const std::string &tag) {
-  std::string end = "[" + tag + "]";
-  if (text.size() > end.size() &&
-      text.compare(text.size() - end.size(), end.size(), end) == 0)
+  if (text.size() > tag.size() &&
+      text.compare(text.size() - tag.size(), tag.size(), tag) == 0)
     return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << "'" << text << "' lacks " << end;
+  return ::testing::AssertionFailure() << "'" << text << "' lacks " << tag;
 }
 
 } // namespace moe::run

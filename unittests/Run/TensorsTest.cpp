@@ -25,26 +25,26 @@ TEST(TensorTest, StartsAsZerosAndIsAligned) {
 TEST(TensorTest, RefusesSizesThatOverflow) {
   int64_t huge = int64_t(1) << 62;
   EXPECT_TRUE(hasTag(messageOf(Tensor::create("x", MOE_F32, {huge, 4})),
-                     "moe-run-tensor-overflow"));
+                     "[moe-run-tensor-overflow]"));
   EXPECT_TRUE(hasTag(messageOf(Tensor::create("x", MOE_F64, {huge})),
-                     "moe-run-tensor-overflow"));
+                     "[moe-run-tensor-overflow]"));
   EXPECT_TRUE(hasTag(messageOf(Tensor::create("x", MOE_F32, {0, huge, huge})),
-                     "moe-run-tensor-overflow"));
+                     "[moe-run-tensor-overflow]"));
   EXPECT_TRUE(hasTag(messageOf(Tensor::create("x", MOE_F32, {-1})),
-                     "moe-run-tensor-overflow"));
+                     "[moe-run-tensor-overflow]"));
 }
 
 TEST(TensorTest, ReportsMissingMemory) {
   EXPECT_TRUE(hasTag(messageOf(Tensor::create("x", MOE_I8, {int64_t(1) << 60})),
-                     "moe-run-out-of-memory"));
+                     "[moe-run-out-of-memory]"));
 }
 
 TEST(TensorTest, RefusesUnknownKinds) {
   EXPECT_TRUE(
-      hasTag(messageOf(Tensor::create("x", 99, {1})), "moe-run-tensor-kind"));
+      hasTag(messageOf(Tensor::create("x", 99, {1})), "[moe-run-tensor-kind]"));
   EXPECT_TRUE(hasTag(
       messageOf(Tensor::create("x", MOE_F32, {1, 1, 1, 1, 1, 1, 1, 1, 1})),
-      "moe-run-tensor-kind"));
+      "[moe-run-tensor-kind]"));
 }
 
 TEST(TensorTest, ElementsRoundTrip) {
@@ -83,7 +83,7 @@ TEST(WidenTest, IntegersOnly) {
                           {MOE_BOOL, MOE_I32}}) {
     Tensor tensor = take(Tensor::create("x", from, {1}));
     EXPECT_TRUE(
-        hasTag(messageOf(widen("x", tensor, to)), "moe-run-input-dtype"));
+        hasTag(messageOf(widen("x", tensor, to)), "[moe-run-input-dtype]"));
   }
 }
 

@@ -144,10 +144,10 @@ typedef struct moe_weight_source {
   /// Name of the file tensor. In a bank's single source, "{e}" stands for the
   /// decimal expert index: one file tensor per expert.
   const char *tensor;
-  int32_t rank; ///< of the file tensor
-  int32_t per_expert; ///< 1: `tensor` contains "{e}"
+  int32_t rank;                ///< of the file tensor
+  int32_t per_expert;          ///< 1: `tensor` contains "{e}"
   int64_t shape[MOE_MAX_RANK]; ///< the file tensor must have exactly this shape
-  int64_t offset;        ///< first element of the window, in elements
+  int64_t offset;              ///< first element of the window, in elements
   int64_t expert_stride; ///< elements between experts (banks in one tensor)
 } moe_weight_source;
 
@@ -275,7 +275,7 @@ typedef enum moe_overflow {
 } moe_overflow;
 
 typedef enum moe_capacity_basis {
-  MOE_CAPACITY_FIXED = 0,           ///< `factor` is the capacity
+  MOE_CAPACITY_FIXED = 0,             ///< `factor` is the capacity
   MOE_CAPACITY_TOKENS_PER_EXPERT = 1, ///< factor * T / E
   MOE_CAPACITY_SLOTS_PER_EXPERT = 2,  ///< factor * k * T / E
   MOE_CAPACITY_TOKENS = 3             ///< factor * T

@@ -11,6 +11,18 @@
 
 include "mlir/Pass/PassBase.td"
 
+def ApproximateMathPass : Pass<"moe-approximate-math"> {
+  let summary = "computes exponentials by polynomials";
+  let description = [{
+    `math.exp` of f32 becomes the polynomial of upstream's approximation, a few
+    units in the last place from the true value: LLVM vectorizes it, which it
+    cannot do with a call of the C library.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def BufferizeEntriesPass : Pass<"moe-bufferize-entries", "::mlir::ModuleOp"> {
   let summary = "gives entry functions buffers for arguments and results";
   let description = [{

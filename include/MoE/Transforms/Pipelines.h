@@ -30,8 +30,8 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
           clEnumValN(Stage::Bufferized, "bufferized", "on memrefs"),
           clEnumValN(Stage::LLVM, "llvm", "the LLVM dialect"))};
   Option<int64_t> rowTile{*this, "row-tile",
-                          llvm::cl::desc("rows of a tile of an expert"),
-                          llvm::cl::init(32)};
+                          llvm::cl::desc("most rows of a tile of an expert"),
+                          llvm::cl::init(64)};
   Option<bool> reference{
       *this, "reference",
       llvm::cl::desc("routing by the oracle, experts whole and in plain order"),

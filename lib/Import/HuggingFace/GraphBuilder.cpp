@@ -65,13 +65,13 @@ public:
         width(model.headDim) {}
 
   // Arguments of the function that are not weights.
-  Value x;          ///< T x H, updated in place
-  Value past;       ///< positions in the caches
-  Value cos, sin;   ///< S x headDim / 2, of the new positions
-  Value keys;       ///< B x kv heads x context x headDim, updated in place
-  Value values;     ///< likewise
-  Value routerOut;  ///< T x E, or null
-  Value countsOut;  ///< E, or null
+  Value x;         ///< T x H, updated in place
+  Value past;      ///< positions in the caches
+  Value cos, sin;  ///< S x headDim / 2, of the new positions
+  Value keys;      ///< B x kv heads x context x headDim, updated in place
+  Value values;    ///< likewise
+  Value routerOut; ///< T x E, or null
+  Value countsOut; ///< E, or null
 
   void emit() {
     batch = g.size(keys, 0);
@@ -122,10 +122,12 @@ private:
   Value clip(Value tensor) {
     if (!model.clipQkv)
       return tensor;
-    return g.elementwise({}, tensor, [&](GraphEmitter &g, ValueRange v) -> Value {
-      Value low = arith::MaximumFOp::create(g, v[0], g.f32(-*model.clipQkv));
-      return arith::MinimumFOp::create(g, low, g.f32(*model.clipQkv));
-    });
+    return g.elementwise(
+        {}, tensor, [&](GraphEmitter &g, ValueRange v) -> Value {
+          Value low =
+              arith::MaximumFOp::create(g, v[0], g.f32(-*model.clipQkv));
+          return arith::MinimumFOp::create(g, low, g.f32(*model.clipQkv));
+        });
   }
 
   /// A projection, normed and clipped as the model wants it: B x S x sizes.
@@ -140,8 +142,9 @@ private:
     return result;
   }
 
-  /// Rotates the halves of the last dimension against each other (RoPE). `order`
-  /// says which loop each dimension of the result follows, heads or rest.
+  /// Rotates the halves of the last dimension against each other (RoPE).
+  /// `order` says which loop each dimension of the result follows, heads or
+  /// rest.
   Value rotate(Value tensor, ArrayRef<unsigned> order) {
     auto type = cast<RankedTensorType>(tensor.getType());
     unsigned rank = type.getRank();
@@ -153,15 +156,12 @@ private:
     sizes.back() = g.getIndexAttr(half);
     SmallVector<OpFoldResult> upper = zeros;
     upper.back() = g.getIndexAttr(half);
-    Value low =
-        tensor::ExtractSliceOp::create(g, tensor, zeros, sizes, ones);
-    Value high =
-        tensor::ExtractSliceOp::create(g, tensor, upper, sizes, ones);
+    Value low = tensor::ExtractSliceOp::create(g, tensor, zeros, sizes, ones);
+    Value high = tensor::ExtractSliceOp::create(g, tensor, upper, sizes, ones);
 
     // Loops: the leading dimensions, the half, the element of a half.
     unsigned loops = rank + 1, which = rank - 1, element = rank;
-    SmallVector<unsigned> leading =
-        llvm::to_vector(llvm::seq(0u, rank - 1));
+    SmallVector<unsigned> leading = llvm::to_vector(llvm::seq(0u, rank - 1));
     SmallVector<unsigned> source = leading;
     source.push_back(element);
     SmallVector<unsigned> target(order);
@@ -203,8 +203,8 @@ private:
   }
 
   Value attention(Value normed) {
-    Value query = project(normed, Role::Query, Role::QueryBias,
-                          Role::QueryNorm, {heads, groups, width});
+    Value query = project(normed, Role::Query, Role::QueryBias, Role::QueryNorm,
+                          {heads, groups, width});
     Value key = project(normed, Role::Key, Role::KeyBias, Role::KeyNorm,
                         {heads, width});
     Value value = project(normed, Role::Value, Role::ValueBias, std::nullopt,
@@ -217,11 +217,11 @@ private:
                                          cacheSizes(seq), unitStrides());
     Value place = tensor::ExtractSliceOp::create(
         g, values, cacheOffsets(past), cacheSizes(seq), unitStrides());
-    place = g.parallel({value}, place,
-                       {map(4, {0, 2, 1, 3}), map(4, {0, 1, 2, 3})},
-                       [](GraphEmitter &, ValueRange v) { return v[0]; });
-    values = tensor::InsertSliceOp::create(
-        g, place, values, cacheOffsets(past), cacheSizes(seq), unitStrides());
+    place =
+        g.parallel({value}, place, {map(4, {0, 2, 1, 3}), map(4, {0, 1, 2, 3})},
+                   [](GraphEmitter &, ValueRange v) { return v[0]; });
+    values = tensor::InsertSliceOp::create(g, place, values, cacheOffsets(past),
+                                           cacheSizes(seq), unitStrides());
 
     Value context = attend(query);
     context = tensor::CollapseShapeOp::create(
@@ -234,8 +234,8 @@ private:
   Value isVisible(GraphEmitter &g, unsigned s, unsigned l) {
     Value query = g.add(past, linalg::IndexOp::create(g, s));
     Value key = linalg::IndexOp::create(g, l);
-    Value visible = arith::CmpIOp::create(g, arith::CmpIPredicate::sle, key,
-                                          query);
+    Value visible =
+        arith::CmpIOp::create(g, arith::CmpIPredicate::sle, key, query);
     if (!layer.slidingWindow)
       return visible;
     Value end = g.add(key, g.index(*layer.slidingWindow));
@@ -265,49 +265,46 @@ private:
       return g.add(v[2], g.mul(v[0], v[1]));
     };
 
-    Value scores = g.generic(
-        {query, allKeys}, g.filled(scoreSizes, g.f32(0)),
-        {map(6, {B, S, N, I, D}), map(6, {B, N, L, D}), map(6, {B, N, I, S, L})},
-        {parallel, parallel, parallel, parallel, parallel, reduction},
-        multiplyAdd);
+    Value scores =
+        g.generic({query, allKeys}, g.filled(scoreSizes, g.f32(0)),
+                  {map(6, {B, S, N, I, D}), map(6, {B, N, L, D}),
+                   map(6, {B, N, I, S, L})},
+                  {parallel, parallel, parallel, parallel, parallel, reduction},
+                  multiplyAdd);
     AffineMap all = map(5, {B, N, I, S, L}), rows = map(5, {B, N, I, S});
-    scores = g.parallel({}, scores, {all},
-                        [&](GraphEmitter &g, ValueRange v) -> Value {
-                          Value scaled =
-                              g.mul(v[0], g.f32(model.attentionScale));
-                          return arith::SelectOp::create(
-                              g, isVisible(g, S, L), scaled,
-                              g.negativeInfinity());
-                        });
-    Value peaks = g.generic(
-        {scores}, g.filled(rowSizes, g.negativeInfinity()), {all, rows},
-        {parallel, parallel, parallel, parallel, reduction},
-        [](GraphEmitter &g, ValueRange v) -> Value {
-          return arith::MaximumFOp::create(g, v[0], v[1]);
+    scores = g.parallel(
+        {}, scores, {all}, [&](GraphEmitter &g, ValueRange v) -> Value {
+          Value scaled = g.mul(v[0], g.f32(model.attentionScale));
+          return arith::SelectOp::create(g, isVisible(g, S, L), scaled,
+                                         g.negativeInfinity());
         });
-    Value weights = g.parallel({peaks}, scores, {rows, all},
-                               [](GraphEmitter &g, ValueRange v) -> Value {
-                                 return math::ExpOp::create(g,
-                                                            g.sub(v[1], v[0]));
-                               });
-    Value sums = g.generic({weights}, g.filled(rowSizes, g.f32(0)), {all, rows},
-                           {parallel, parallel, parallel, parallel, reduction},
-                           [](GraphEmitter &g, ValueRange v) {
-                             return g.add(v[1], v[0]);
-                           });
-    SmallVector<OpFoldResult> resultSizes = {
-        batch, seq, g.getIndexAttr(heads), g.getIndexAttr(groups),
-        g.getIndexAttr(width)};
-    Value context = g.generic(
-        {weights, allValues}, g.filled(resultSizes, g.f32(0)),
-        {map(6, {B, N, I, S, L}), map(6, {B, N, L, D}), map(6, {B, S, N, I, D})},
-        {parallel, parallel, parallel, parallel, reduction, parallel},
-        multiplyAdd);
-    return g.parallel({sums}, context,
-                      {map(5, {0, 2, 3, 1}), map(5, {0, 1, 2, 3, 4})},
-                      [](GraphEmitter &g, ValueRange v) {
-                        return g.div(v[1], v[0]);
-                      });
+    Value peaks = g.generic({scores}, g.filled(rowSizes, g.negativeInfinity()),
+                            {all, rows},
+                            {parallel, parallel, parallel, parallel, reduction},
+                            [](GraphEmitter &g, ValueRange v) -> Value {
+                              return arith::MaximumFOp::create(g, v[0], v[1]);
+                            });
+    Value weights =
+        g.parallel({peaks}, scores, {rows, all},
+                   [](GraphEmitter &g, ValueRange v) -> Value {
+                     return math::ExpOp::create(g, g.sub(v[1], v[0]));
+                   });
+    Value sums = g.generic(
+        {weights}, g.filled(rowSizes, g.f32(0)), {all, rows},
+        {parallel, parallel, parallel, parallel, reduction},
+        [](GraphEmitter &g, ValueRange v) { return g.add(v[1], v[0]); });
+    SmallVector<OpFoldResult> resultSizes = {batch, seq, g.getIndexAttr(heads),
+                                             g.getIndexAttr(groups),
+                                             g.getIndexAttr(width)};
+    Value context =
+        g.generic({weights, allValues}, g.filled(resultSizes, g.f32(0)),
+                  {map(6, {B, N, I, S, L}), map(6, {B, N, L, D}),
+                   map(6, {B, S, N, I, D})},
+                  {parallel, parallel, parallel, parallel, reduction, parallel},
+                  multiplyAdd);
+    return g.parallel(
+        {sums}, context, {map(5, {0, 2, 3, 1}), map(5, {0, 1, 2, 3, 4})},
+        [](GraphEmitter &g, ValueRange v) { return g.div(v[1], v[0]); });
   }
 
   Value getValueOrCreateConstantIndexOp(OpFoldResult value) {
@@ -329,8 +326,7 @@ private:
     Type f32 = g.getF32Type(), i32 = g.getI32Type();
     int64_t experts = layer.numExperts, k = layer.topK;
 
-    Value logits =
-        g.linear(normed, weight(Role::Router), Value(), routerOut);
+    Value logits = g.linear(normed, weight(Role::Router), Value(), routerOut);
     if (routerOut)
       routerOut = logits;
 
@@ -356,8 +352,8 @@ private:
         /*capacity_rule=*/CapacityAttr(), Priority::Positional, Overflow::None,
         /*renormalize=*/NormalizeAttr());
     if (countsOut)
-      countsOut = linalg::CopyOp::create(g, plan.getCounts(), countsOut)
-                      .getResult(0);
+      countsOut =
+          linalg::CopyOp::create(g, plan.getCounts(), countsOut).getResult(0);
 
     Type rowsType = tensorType({any, model.hiddenSize}, f32);
     Value rows =
@@ -407,9 +403,9 @@ private:
 
   /// routed + shared(x), scaled by a sigmoid of x if the model says so.
   Value addShared(Value normed, Value routed) {
-    Value shared = g.gatedFeedForward(normed, weight(Role::SharedGate),
-                                      weight(Role::SharedUp),
-                                      weight(Role::SharedDown));
+    Value shared =
+        g.gatedFeedForward(normed, weight(Role::SharedGate),
+                           weight(Role::SharedUp), weight(Role::SharedDown));
     if (!layer.sharedGated)
       return g.accumulate(routed, shared, 1);
     Value gate = g.linear(normed, weight(Role::SharedScale));
@@ -444,8 +440,7 @@ public:
 
   OwningOpRef<ModuleOp> emit() {
     OwningOpRef<ModuleOp> module = ModuleOp::create(g.getLoc());
-    (*module)->setAttr(
-        "sym_name", g.getStringAttr(model.modelType));
+    (*module)->setAttr("sym_name", g.getStringAttr(model.modelType));
     g.setInsertionPointToStart(module->getBody());
     for (const Weight &weight : weightMap.weights)
       declare(weight);
@@ -511,7 +506,9 @@ private:
     return RankedTensorType::get(shape, g.getF32Type());
   }
   RankedTensorType hiddenType() { return f32Tensor({any, model.hiddenSize}); }
-  RankedTensorType rotationType() { return f32Tensor({any, model.headDim / 2}); }
+  RankedTensorType rotationType() {
+    return f32Tensor({any, model.headDim / 2});
+  }
   RankedTensorType cacheType() {
     return f32Tensor({any, model.numKvHeads, any, model.headDim});
   }
@@ -622,10 +619,10 @@ private:
         std::string name = (Twine(kind) + "_cache." + Twine(i)).str();
         NamedAttribute shape =
             shaped({"batch", model.numKvHeads, "context", model.headDim});
-        results.push_back(
-            {cacheType(),
-             {named(name), shape,
-              g.getNamedAttr(attr::kTied, g.getI64IntegerAttr(inputs.size()))}});
+        results.push_back({cacheType(),
+                           {named(name), shape,
+                            g.getNamedAttr(attr::kTied, g.getI64IntegerAttr(
+                                                            inputs.size()))}});
         inputs.push_back({cacheType(), {named(name), shape}});
       }
     for (auto [i, layer] : llvm::enumerate(model.layers)) {
@@ -651,10 +648,10 @@ private:
     auto limit = [&](Attribute bound) -> Attribute {
       return g.getArrayAttr({g.getStrArrayAttr({"past", "seq"}), bound});
     };
-    function->setAttr(attr::kLimits,
-                      g.getArrayAttr({limit(g.getStringAttr("context")),
-                                      limit(g.getI64IntegerAttr(
-                                          model.maxPositions))}));
+    function->setAttr(
+        attr::kLimits,
+        g.getArrayAttr({limit(g.getStringAttr("context")),
+                        limit(g.getI64IntegerAttr(model.maxPositions))}));
     Block *body = function.addEntryBlock();
     g.setInsertionPointToStart(body);
     func::ReturnOp::create(g, emitForwardBody(body->getArguments()));
@@ -671,10 +668,9 @@ private:
     SmallVector<Value> caches, extras;
     for (auto [i, layer] : llvm::enumerate(model.layers)) {
       SmallVector<Value> operands = {
-          x,   past, cos, sin, arguments[2 + 2 * i], arguments[3 + 2 * i]};
+          x, past, cos, sin, arguments[2 + 2 * i], arguments[3 + 2 * i]};
       if (hasRouterLogits(layer))
-        operands.push_back(
-            g.empty({tokens, g.getIndexAttr(layer.numExperts)}));
+        operands.push_back(g.empty({tokens, g.getIndexAttr(layer.numExperts)}));
       if (hasCounts(layer))
         operands.push_back(tensor::EmptyOp::create(
             g, ArrayRef<int64_t>{layer.numExperts}, g.getI32Type()));
@@ -685,8 +681,8 @@ private:
         types.push_back(routerType(layer));
       if (hasCounts(layer))
         types.push_back(countsType(layer));
-      auto call = func::CallOp::create(g, layerName(structureOf[i]), types,
-                                       operands);
+      auto call =
+          func::CallOp::create(g, layerName(structureOf[i]), types, operands);
       x = call.getResult(0);
       caches.append({call.getResult(1), call.getResult(2)});
       for (Value extra : call.getResults().drop_front(3))
@@ -710,11 +706,10 @@ private:
         {flat}, g.empty({tokens, g.getIndexAttr(model.hiddenSize)}),
         {identity.getMajorSubMap(1), identity},
         [&](GraphEmitter &g, ValueRange v) {
-          Value row =
-              arith::IndexCastOp::create(g, g.getIndexType(), v[0]);
+          Value row = arith::IndexCastOp::create(g, g.getIndexType(), v[0]);
           Value column = linalg::IndexOp::create(g, 1);
-          Value element = g.widen(tensor::ExtractOp::create(
-              g, table, ValueRange{row, column}));
+          Value element = g.widen(
+              tensor::ExtractOp::create(g, table, ValueRange{row, column}));
           if (model.embeddingMultiplier == 1)
             return element;
           return g.mul(element, g.f32(model.embeddingMultiplier));
@@ -740,8 +735,7 @@ private:
             Value position = g.add(past, linalg::IndexOp::create(g, 0));
             Value integer =
                 arith::IndexCastOp::create(g, g.getI64Type(), position);
-            Value real =
-                arith::SIToFPOp::create(g, g.getF32Type(), integer);
+            Value real = arith::SIToFPOp::create(g, g.getF32Type(), integer);
             return function(g, g.mul(real, v[0]));
           });
     };
@@ -756,8 +750,8 @@ private:
 
   /// B x S x V
   Value logits(Value x, Value batch, Value seq) {
-    Value normed = g.rmsNorm(x, getWeight(global(Role::FinalNorm)),
-                             model.rmsNormEps);
+    Value normed =
+        g.rmsNorm(x, getWeight(global(Role::FinalNorm)), model.rmsNormEps);
     Role matrix =
         model.tieWordEmbeddings ? Role::Embedding : Role::OutputMatrix;
     Value rows = g.linear(normed, getWeight(global(matrix)));

@@ -40,8 +40,7 @@ Value GraphEmitter::parallel(ValueRange inputs, Value init,
 Value GraphEmitter::elementwise(ValueRange inputs, Value init,
                                 ScalarBody body) {
   int64_t rank = cast<RankedTensorType>(init.getType()).getRank();
-  SmallVector<AffineMap> maps(inputs.size() + 1,
-                              getMultiDimIdentityMap(rank));
+  SmallVector<AffineMap> maps(inputs.size() + 1, getMultiDimIdentityMap(rank));
   return parallel(inputs, init, maps, body);
 }
 
@@ -53,20 +52,18 @@ Value GraphEmitter::linear(Value x, Value weight, Value bias, Value init) {
   auto maps = AffineMap::inferFromExprList(
       ArrayRef<ArrayRef<AffineExpr>>{{m, k}, {n, k}, {m, n}}, getContext());
   Value zeros = fill(init, f32(0));
-  Value result =
-      linalg::MatmulOp::create(
-          *this, TypeRange{zeros.getType()}, ValueRange{x, weight},
-          ValueRange{zeros},
-          getNamedAttr("indexing_maps", getAffineMapArrayAttr(maps)))
-          .getResult(0);
+  Value result = linalg::MatmulOp::create(
+                     *this, TypeRange{zeros.getType()}, ValueRange{x, weight},
+                     ValueRange{zeros},
+                     getNamedAttr("indexing_maps", getAffineMapArrayAttr(maps)))
+                     .getResult(0);
   if (!bias)
     return result;
   AffineMap columns = AffineMap::get(2, 0, n, getContext());
   AffineMap identity = getMultiDimIdentityMap(2);
-  return parallel({bias}, result, {columns, identity},
-                  [](GraphEmitter &g, ValueRange v) {
-                    return g.add(v[1], g.widen(v[0]));
-                  });
+  return parallel(
+      {bias}, result, {columns, identity},
+      [](GraphEmitter &g, ValueRange v) { return g.add(v[1], g.widen(v[0])); });
 }
 
 Value GraphEmitter::rmsNorm(Value x, Value weight, double eps) {
@@ -88,25 +85,24 @@ Value GraphEmitter::rmsNorm(Value x, Value weight, double eps) {
               {identity, rows}, iterators, [](GraphEmitter &g, ValueRange v) {
                 return g.add(v[1], g.mul(v[0], v[0]));
               });
-  return parallel({x, squares, weight}, empty(sizes),
-                  {identity, rows, columns, identity},
-                  [&](GraphEmitter &g, ValueRange v) {
-                    Value mean = g.div(v[1], g.f32(width));
-                    Value scale = math::RsqrtOp::create(
-                        g, g.add(mean, g.f32(eps)));
-                    return g.mul(g.mul(v[0], scale), g.widen(v[2]));
-                  });
+  return parallel(
+      {x, squares, weight}, empty(sizes), {identity, rows, columns, identity},
+      [&](GraphEmitter &g, ValueRange v) {
+        Value mean = g.div(v[1], g.f32(width));
+        Value scale = math::RsqrtOp::create(g, g.add(mean, g.f32(eps)));
+        return g.mul(g.mul(v[0], scale), g.widen(v[2]));
+      });
 }
 
 Value GraphEmitter::gatedFeedForward(Value x, Value gate, Value up,
                                      Value down) {
   Value gated = linear(x, gate);
   Value lifted = linear(x, up);
-  Value hidden = elementwise(
-      {gated, lifted}, empty({size(x, 0), size(gate, 0)}),
-      [](GraphEmitter &g, ValueRange v) {
-        return g.mul(g.mul(v[0], g.sigmoid(v[0])), v[1]);
-      });
+  Value hidden =
+      elementwise({gated, lifted}, empty({size(x, 0), size(gate, 0)}),
+                  [](GraphEmitter &g, ValueRange v) {
+                    return g.mul(g.mul(v[0], g.sigmoid(v[0])), v[1]);
+                  });
   return linear(hidden, down);
 }
 

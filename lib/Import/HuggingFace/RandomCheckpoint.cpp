@@ -365,7 +365,7 @@ mlir::moe::hf::randomizeCheckpoint(const ModelConfig &config, uint64_t seed,
   if (!bytes)
     return ImportError{"the checkpoint would have more than 2^63 bytes, "
                        "expected fewer; reduce the sizes in the configuration "
-                       "[moe-weights-too-large]"};
+                       "[moe-random-too-large]"};
   ImportResult<Writer> writer = openWriter(path, *tensors, config.dtype);
   if (!writer)
     return writer.error();

@@ -86,7 +86,7 @@ mlir::moe::hf::countParameters(const ModelConfig &config,
     return ImportError{cat("model type ", inQuotes(config.modelType),
                            " would have more than 2^63 bytes of weights, "
                            "expected fewer; correct the sizes in the "
-                           "configuration [moe-weights-too-large]")};
+                           "configuration [moe-report-too-large]")};
   return report;
 }
 

@@ -55,7 +55,8 @@ struct BufferizeEntriesPass
 
 private:
   static bool hasTensors(func::FuncOp function) {
-    return llvm::any_of(function.getArgumentTypes(), llvm::IsaPred<TensorType>) ||
+    return llvm::any_of(function.getArgumentTypes(),
+                        llvm::IsaPred<TensorType>) ||
            llvm::any_of(function.getResultTypes(), llvm::IsaPred<TensorType>);
   }
 
@@ -148,9 +149,8 @@ private:
         attr::kEntry,
         builder.getDictionaryAttr(
             {builder.getNamedAttr(
-                 "inputs",
-                 builder.getArrayAttr(ArrayRef(arguments).take_front(
-                     numArguments))),
+                 "inputs", builder.getArrayAttr(
+                               ArrayRef(arguments).take_front(numArguments))),
              builder.getNamedAttr("results", builder.getArrayAttr(results))}));
     function.removeResAttrsAttr();
     function.removeArgAttrsAttr();

@@ -38,8 +38,7 @@ struct ParallelizePass
     SmallVector<linalg::LinalgOp> ops;
     getOperation()->walk([&](linalg::LinalgOp op) {
       if (op.hasPureBufferSemantics() && op.getNumLoops() > 0 &&
-          op.getIteratorTypesArray().front() ==
-              utils::IteratorType::parallel &&
+          op.getIteratorTypesArray().front() == utils::IteratorType::parallel &&
           !op->getParentOfType<scf::ParallelOp>())
         ops.push_back(op);
     });
@@ -73,8 +72,8 @@ private:
     chunks = arith::MinSIOp::create(b, chunks, length);
     chunks = arith::MaxSIOp::create(b, chunks, one);
 
-    auto loop = scf::ParallelOp::create(b, ValueRange{zero},
-                                        ValueRange{chunks}, ValueRange{one});
+    auto loop = scf::ParallelOp::create(b, ValueRange{zero}, ValueRange{chunks},
+                                        ValueRange{one});
     rewriter.setInsertionPointToStart(loop.getBody());
     ImplicitLocOpBuilder inner(op.getLoc(), rewriter);
     Value i = loop.getInductionVars().front();

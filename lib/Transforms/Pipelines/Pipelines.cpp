@@ -48,6 +48,7 @@ static void addLoweringToLLVM(OpPassManager &pm,
     pm.addNestedPass<func::FuncOp>(createConvertMoEToLoopsPass());
     pm.addNestedPass<func::FuncOp>(createScheduleContractionsPass());
     pm.addNestedPass<func::FuncOp>(createParallelizePass());
+    pm.addNestedPass<func::FuncOp>(createApproximateMathPass());
   }
   pm.addNestedPass<func::FuncOp>(createLowerMemRefsPass());
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());

@@ -86,11 +86,11 @@ public:
     if (auto view = dyn_cast<memref::ReinterpretCastOp>(op))
       return compute(view.getSizes()[type.getDynamicDimIndex(dim)]);
     if (auto expand = dyn_cast<memref::ExpandShapeOp>(op))
-      return compute(
-          expand.getOutputShape()[type.getDynamicDimIndex(dim)]);
+      return compute(expand.getOutputShape()[type.getDynamicDimIndex(dim)]);
     if (auto collapse = dyn_cast<memref::CollapseShapeOp>(op)) {
       Value product;
-      for (int64_t source : collapse.getReassociationIndices()[dim]) {
+      ReassociationIndices group = collapse.getReassociationIndices()[dim];
+      for (int64_t source : group) {
         Value size = computeSize(collapse.getSrc(), source);
         if (!size)
           return Value();
@@ -175,8 +175,7 @@ struct FunctionPlan {
   func::FuncOp sizeFunction;       ///< null if no workspace is needed
 };
 
-class PlanMemoryPass
-    : public moe::impl::PlanMemoryPassBase<PlanMemoryPass> {
+class PlanMemoryPass : public moe::impl::PlanMemoryPassBase<PlanMemoryPass> {
 public:
   void runOnOperation() override {
     SymbolTable table(getOperation());
@@ -240,9 +239,10 @@ private:
                                "but got ")
              << type << " [moe-plan-memory-type]";
     if (alloc->getParentOfType<scf::ParallelOp>())
-      return alloc.emitOpError("expected no allocation in a parallel loop, whose "
-                               "iterations would share its place "
-                               "[moe-plan-memory-parallel]");
+      return alloc.emitOpError(
+          "expected no allocation in a parallel loop, whose "
+          "iterations would share its place "
+          "[moe-plan-memory-parallel]");
     for (Operation *user : alloc->getUsers())
       if (isa<scf::YieldOp>(user))
         return alloc.emitOpError("expected a buffer that does not leave its "
@@ -276,8 +276,7 @@ private:
   }
   static Value sum(ImplicitLocOpBuilder &b, Value a, Value c) {
     Value total = arith::AddIOp::create(b, a, c);
-    Value fits =
-        arith::CmpIOp::create(b, arith::CmpIPredicate::uge, total, a);
+    Value fits = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, total, a);
     return arith::SelectOp::create(b, fits, total,
                                    arith::ConstantIndexOp::create(b, -1));
   }
@@ -286,11 +285,9 @@ private:
   Value computeBytes(ImplicitLocOpBuilder &builder, EntryValues &values,
                      memref::AllocOp alloc) {
     MemRefType type = alloc.getType();
-    int64_t elementBytes =
-        llvm::divideCeil(type.getElementType().isIndex()
-                             ? 64
-                             : type.getElementTypeBitWidth(),
-                         8);
+    int64_t elementBytes = llvm::divideCeil(
+        type.getElementType().isIndex() ? 64 : type.getElementTypeBitWidth(),
+        8);
     Value bytes = values.constant(elementBytes);
     for (int64_t dim = 0; dim < type.getRank(); ++dim) {
       Value size = values.computeSize(alloc.getResult(), dim);
@@ -401,9 +398,9 @@ private:
     auto bytesType = MemRefType::get({ShapedType::kDynamic},
                                      IntegerType::get(&getContext(), 8));
     unsigned index = function.getNumArguments();
-    if (failed(function.insertArgument(
-            index, bytesType, DictionaryAttr::get(&getContext()),
-            function.getLoc())))
+    if (failed(function.insertArgument(index, bytesType,
+                                       DictionaryAttr::get(&getContext()),
+                                       function.getLoc())))
       return failure();
     Value workspace = function.getArgument(index);
     Block &body = function.getBody().front();
@@ -433,9 +430,9 @@ private:
     }
     for (auto [alloc, place] : llvm::zip_equal(plan.allocs, offsets)) {
       builder.setInsertionPoint(alloc);
-      auto view = memref::ViewOp::create(builder, alloc.getLoc(),
-                                         alloc.getType(), workspace, place,
-                                         alloc.getDynamicSizes());
+      auto view =
+          memref::ViewOp::create(builder, alloc.getLoc(), alloc.getType(),
+                                 workspace, place, alloc.getDynamicSizes());
       alloc.replaceAllUsesWith(view.getResult());
       alloc.erase();
       ++numPlaced;

@@ -63,8 +63,7 @@ SmallVector<unsigned> chooseOrder(linalg::LinalgOp op) {
 }
 
 struct ScheduleContractionsPass
-    : public moe::impl::ScheduleContractionsPassBase<
-          ScheduleContractionsPass> {
+    : public moe::impl::ScheduleContractionsPassBase<ScheduleContractionsPass> {
   void runOnOperation() override {
     SmallVector<linalg::LinalgOp> contractions;
     getOperation()->walk([&](linalg::LinalgOp op) {

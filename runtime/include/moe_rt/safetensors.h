@@ -29,8 +29,8 @@ typedef struct moe_file_tensor {
   int64_t shape[MOE_MAX_RANK];
   uint64_t bytes;
   /// The elements, aligned to their size (a misaligned tensor is copied once,
-  /// and `moe_checkpoint_num_copied` counts it). Null before the data are mapped
-  /// and for a tensor without elements.
+  /// and `moe_checkpoint_num_copied` counts it). Null before the data are
+  /// mapped and for a tensor without elements.
   const void *data;
   const char *dtype_name; ///< as written in the file, e.g. "BF16"
   const char *file;       ///< path of the file it is in, for messages

@@ -98,7 +98,7 @@ extern "C" int32_t moe_ref_dispatch(const moe_tensor *x,
     check.require(
         !check.ok() || ends.size >= 1,
         "argument 'offsets' is empty, expected E + 1 elements; pass the "
-        "offsets of the plan [moe-ref-offsets]");
+        "offsets of the plan [moe-ref-offsets-empty]");
     if (check.ok())
       check.offsets(*offsets, bound.size);
     if (!check.ok())

@@ -111,13 +111,19 @@ TEST(DispatchErrors, Shapes) {
 }
 
 TEST(DispatchErrors, Offsets) {
-  std::vector<std::vector<int32_t>> invalid = {{},        {1, 2}, {-1, 2},
-                                               {0, 3, 2}, {0, 5}, {0, 5, 3}};
+  std::vector<std::vector<int32_t>> invalid = {
+      {1, 2}, {-1, 2}, {0, 3, 2}, {0, 5}, {0, 5, 3}};
   for (const std::vector<int32_t> &offsets : invalid) {
     DispatchCall call;
     call.offsets = i32({static_cast<int64_t>(offsets.size())}, offsets);
     call.expectRefused("[moe-ref-offsets]");
   }
+}
+
+TEST(DispatchErrors, NoOffsets) {
+  DispatchCall call;
+  call.offsets = i32({0}, {});
+  call.expectRefused("[moe-ref-offsets-empty]");
 }
 
 TEST(DispatchErrors, Source) {

@@ -16,7 +16,14 @@
 // CHECK: %[[LOW:.*]] = arith.index_cast %[[LOW32]]
 // CHECK: %[[HIGH32:.*]] = tensor.extract %[[OFFSETS]][%[[NEXT]]]
 // CHECK: %[[HIGH:.*]] = arith.index_cast %[[HIGH32]]
-// CHECK: %[[STEP:.*]] = arith.constant 16 : index
+// As few tiles as possible, of equal size.
+// CHECK: %[[MOST:.*]] = arith.constant 16 : index
+// CHECK: %[[COUNT:.*]] = arith.subi %[[HIGH]], %[[LOW]]
+// CHECK: arith.ceildivsi %[[COUNT]], %[[MOST]]
+// CHECK: %[[TILES:.*]] = arith.maxsi
+// CHECK: arith.ceildivsi %[[COUNT]], %[[TILES]]
+// CHECK: %[[EVEN:.*]] = arith.maxsi
+// CHECK: %[[STEP:.*]] = arith.minsi %[[EVEN]], %[[MOST]]
 // CHECK: scf.for %[[ROW:.*]] = %[[LOW]] to %[[HIGH]] step %[[STEP]] iter_args(%[[TILED:.*]] = %[[OUT]])
 // CHECK: %[[LEFT:.*]] = arith.subi %[[HIGH]], %[[ROW]]
 // CHECK: %[[SIZE:.*]] = arith.minsi %[[LEFT]], %[[STEP]]

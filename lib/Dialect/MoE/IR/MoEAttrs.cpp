@@ -104,8 +104,9 @@ LogitNormalizationAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
-LogicalResult NormalizeAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                    APFloat p, EpsMode epsMode, APFloat eps) {
+LogicalResult
+NormalizeAttr::verify(function_ref<InFlightDiagnostic()> emitError, APFloat p,
+                      EpsMode epsMode, APFloat eps) {
   if (!p.isFinite() || p.isNegative() || p.isZero())
     return emitError() << "expected a finite p > 0 in a normalisation, but got "
                        << p.convertToDouble() << " [moe-normalize-c1]";
@@ -152,20 +153,22 @@ Attribute SourceAttr::parse(AsmParser &parser, Type) {
     SMLoc location = parser.getCurrentLocation();
     if (parser.parseKeyword(&keyword) || parser.parseEqual())
       return Attribute();
-    SmallVector<int64_t> *list = llvm::StringSwitch<SmallVector<int64_t> *>(
-                                     keyword)
-                                     .Case("shape", &shape)
-                                     .Case("offsets", &offsets)
-                                     .Case("strides", &strides)
-                                     .Case("permutation", &permutation)
-                                     .Default(nullptr);
+    SmallVector<int64_t> *list =
+        llvm::StringSwitch<SmallVector<int64_t> *>(keyword)
+            .Case("shape", &shape)
+            .Case("offsets", &offsets)
+            .Case("strides", &strides)
+            .Case("permutation", &permutation)
+            .Default(nullptr);
     if (!list) {
       parser.emitError(location)
           << "expected shape, offsets, strides or permutation, but got '"
           << keyword << "' [moe-source-c1]";
       return Attribute();
     }
-    auto parseSize = [&]() { return parser.parseInteger(list->emplace_back()); };
+    auto parseSize = [&]() {
+      return parser.parseInteger(list->emplace_back());
+    };
     if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseSize))
       return Attribute();
   }
@@ -213,8 +216,9 @@ LogicalResult SourceAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   int64_t elements = 1;
   for (int64_t size : shape)
     if (size < 1 || llvm::MulOverflow(elements, size, elements))
-      return emitError() << "expected the sizes of a file tensor to be positive "
-                            "and their product below 2^63 [moe-source-c5]";
+      return emitError()
+             << "expected the sizes of a file tensor to be positive "
+                "and their product below 2^63 [moe-source-c5]";
   if (llvm::any_of(offsets, [](int64_t offset) { return offset < 0; }) ||
       llvm::any_of(strides, [](int64_t stride) { return stride < 1; }))
     return emitError() << "expected offsets >= 0 and strides >= 1 in a source "

@@ -68,12 +68,12 @@ static LogicalResult verifyShape(Operation *op, Type type, Attribute value) {
 /// How many results of `function` are tied to argument `index`.
 static int64_t countResultsTiedTo(FunctionOpInterface function,
                                   IntegerAttr index) {
-  return llvm::count_if(llvm::seq(0u, function.getNumResults()),
-                        [&](unsigned result) {
-                          auto other = function.getResultAttrOfType<IntegerAttr>(
-                              result, attr::kTied);
-                          return other && other.getInt() == index.getInt();
-                        });
+  return llvm::count_if(
+      llvm::seq(0u, function.getNumResults()), [&](unsigned result) {
+        auto other =
+            function.getResultAttrOfType<IntegerAttr>(result, attr::kTied);
+        return other && other.getInt() == index.getInt();
+      });
 }
 
 static LogicalResult verifyArgument(Operation *op, Type type,
@@ -83,9 +83,8 @@ static LogicalResult verifyArgument(Operation *op, Type type,
   if (name == attr::kName) {
     if (isa<StringAttr>(value))
       return success();
-    return op->emitOpError("expected '")
-           << name << "' to be a string, but got " << value
-           << " [moe-entry-c3]";
+    return op->emitOpError("expected '") << name << "' to be a string, but got "
+                                         << value << " [moe-entry-c3]";
   }
   if (name == attr::kShape)
     return verifyShape(op, type, value);
@@ -126,10 +125,10 @@ static LogicalResult verifyArgument(Operation *op, Type type,
             "(arguments), moe.tied (results) [moe-entry-c7]";
 }
 
-LogicalResult
-MoEDialect::verifyRegionArgAttribute(Operation *op, unsigned regionIndex,
-                                     unsigned argIndex,
-                                     NamedAttribute attribute) {
+LogicalResult MoEDialect::verifyRegionArgAttribute(Operation *op,
+                                                   unsigned regionIndex,
+                                                   unsigned argIndex,
+                                                   NamedAttribute attribute) {
   // Functions alone verify attributes of their arguments and results.
   auto function = cast<FunctionOpInterface>(op);
   return verifyArgument(op, function.getArgumentTypes()[argIndex], attribute,

@@ -70,9 +70,8 @@ static LogicalResult verifyRoutingOp(OpTy op, StringRef tag,
       numResults > expected.size() ||
       numResults + numOptional < expected.size())
     return op->emitOpError("expected ")
-           << expected.size() - numOptional
-           << (numOptional ? " or more" : "") << " results, but got "
-           << numResults << " [moe-" << tag << "-c1]";
+           << expected.size() - numOptional << (numOptional ? " or more" : "")
+           << " results, but got " << numResults << " [moe-" << tag << "-c1]";
   for (size_t i = 0; i < numResults; ++i) {
     ShapedType type = op.getResultShape(i);
     const ExpectedResult &want = expected[i];
@@ -92,9 +91,8 @@ static LogicalResult verifyRoutingOp(OpTy op, StringRef tag,
 /// Operands are read, `into` is written; on tensors there are no effects.
 template <typename OpTy>
 static void getRoutingEffects(
-    OpTy op,
-    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
-        &effects) {
+    OpTy op, SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+                 &effects) {
   for (OpOperand &operand : op->getOpOperands())
     if (isa<MemRefType>(operand.get().getType()))
       effects.emplace_back(MemoryEffects::Read::get(), &operand,
@@ -187,11 +185,11 @@ LogicalResult RouterOp::verify() {
     return emitOpError("expected 'threshold' with domain = threshold and "
                        "selection = sequential, and only there "
                        "[moe-router-c8]");
-  if (usesThreshold && (!getThreshold()->isFinite() ||
-                        getThreshold()->convertToDouble() < 0))
+  if (usesThreshold &&
+      (!getThreshold()->isFinite() || getThreshold()->convertToDouble() < 0))
     return emitOpError("expected a finite threshold >= 0 [moe-router-c8]");
-  if (usesThreshold && (getBias() || getGroupLimit() ||
-                        getScore() != Score::Softmax))
+  if (usesThreshold &&
+      (getBias() || getGroupLimit() || getScore() != Score::Softmax))
     return emitOpError("expected score = softmax without bias and group_limit "
                        "with domain = threshold [moe-router-c9]");
   bool usesTable = getSelection() == Selection::Table;
@@ -224,9 +222,8 @@ void RouterOp::getEffects(
   getRoutingEffects(*this, effects);
 }
 
-LogicalResult
-RouterOp::reifyResultShapes(OpBuilder &builder,
-                            ReifiedRankedShapedTypeDims &shapes) {
+LogicalResult RouterOp::reifyResultShapes(OpBuilder &builder,
+                                          ReifiedRankedShapedTypeDims &shapes) {
   OpFoldResult tokens = sizeOf(builder, getLoc(), getLogits(), 0);
   for (unsigned i = 0, e = getNumResults(); i < e; ++i)
     shapes.push_back(
@@ -268,9 +265,9 @@ LogicalResult PlanOp::verify() {
                        "[moe-plan-c6]");
   if (getPriorityScores() &&
       (getPriority() != Priority::Batch ||
-       !compatible(cast<ShapedType>(getPriorityScores().getType())
-                       .getDimSize(0),
-                   ids[0])))
+       !compatible(
+           cast<ShapedType>(getPriorityScores().getType()).getDimSize(0),
+           ids[0])))
     return emitOpError("expected priority_scores of T elements, with priority "
                        "= batch only [moe-plan-c7]");
   // Either form has 5; results and 'into' must not share them out.
@@ -326,10 +323,10 @@ LogicalResult PlanOp::reifyResultShapes(OpBuilder &builder,
   else if (auto fixed = dyn_cast<Attribute>(tokens))
     rows = builder.getIndexAttr(cast<IntegerAttr>(fixed).getInt() * k);
   else
-    rows = arith::MulIOp::create(
-               builder, loc, cast<Value>(tokens),
-               arith::ConstantIndexOp::create(builder, loc, k))
-               .getResult();
+    rows =
+        arith::MulIOp::create(builder, loc, cast<Value>(tokens),
+                              arith::ConstantIndexOp::create(builder, loc, k))
+            .getResult();
   OpFoldResult slots = builder.getIndexAttr(k);
   shapes = {{builder.getIndexAttr(experts)},
             {builder.getIndexAttr(experts + 1)},
@@ -400,8 +397,9 @@ LogicalResult CombineOp::verify() {
     auto shape = cast<ShapedType>(getPassthrough().getType()).getShape();
     if (!getWeights() || !compatible(shape[0], position[0]) ||
         !compatible(shape[1], hidden))
-      return emitOpError("expected passthrough of T x H, together with weights, "
-                         "but got ")
+      return emitOpError(
+                 "expected passthrough of T x H, together with weights, "
+                 "but got ")
              << getPassthrough().getType() << " [moe-combine-c4]";
   }
   return verifyRoutingOp(

@@ -22,14 +22,14 @@ moe::resolveSource(SourceAttr source, Type type, unsigned numSources,
   auto bank = dyn_cast<BankType>(type);
   // In a bank that lies in one file tensor, the experts are a dimension of it.
   bool hasExpertDim = bank && numSources == 1 && !source.isPerExpert();
-  ArrayRef<int64_t> extents = bank ? (hasExpertDim ? bank.getShape()
-                                                   : bank.getSliceShape())
-                                   : cast<ShapedType>(type).getShape();
+  ArrayRef<int64_t> extents =
+      bank ? (hasExpertDim ? bank.getShape() : bank.getSliceShape())
+           : cast<ShapedType>(type).getShape();
   size_t rank = extents.size();
 
   ResolvedSource resolved;
-  resolved.fileShape = llvm::to_vector(source.isWhole() ? extents
-                                                        : source.getShape());
+  resolved.fileShape =
+      llvm::to_vector(source.isWhole() ? extents : source.getShape());
   if (resolved.fileShape.size() != rank)
     return emitError() << "expected a source with " << rank
                        << " dimensions for a weight of type " << type
@@ -56,9 +56,9 @@ moe::resolveSource(SourceAttr source, Type type, unsigned numSources,
       return emitError() << "expected the window of source "
                          << source.getTensor() << " to lie inside dimension "
                          << dim << " of size " << resolved.fileShape[dim]
-                         << ", but it takes " << extents[i]
-                         << " elements from " << offset << " in steps of "
-                         << stride << " [moe-weight-c2]";
+                         << ", but it takes " << extents[i] << " elements from "
+                         << offset << " in steps of " << stride
+                         << " [moe-weight-c2]";
     strides[i] = stride * fileStrides[dim];
     resolved.offset += offset * fileStrides[dim];
   }
@@ -70,8 +70,8 @@ moe::resolveSource(SourceAttr source, Type type, unsigned numSources,
     sliceStrides = sliceStrides.drop_front();
     sliceExtents = sliceExtents.drop_front();
   }
-  for (auto [found, expected, extent] : llvm::zip_equal(
-           sliceStrides, getWeightStrides(type), sliceExtents))
+  for (auto [found, expected, extent] :
+       llvm::zip_equal(sliceStrides, getWeightStrides(type), sliceExtents))
     if (extent != 1 && found != expected) {
       InFlightDiagnostic diagnostic = emitError();
       diagnostic << "expected the elements of source " << source.getTensor()
@@ -136,10 +136,9 @@ void WeightOp::print(OpAsmPrinter &printer) {
       printer << attribute;
   });
   printer << ']';
-  printer.printOptionalAttrDict((*this)->getAttrs(),
-                                {getSymNameAttrName(), getTypeAttrName(),
-                                 getSourcesAttrName(),
-                                 getSymVisibilityAttrName()});
+  printer.printOptionalAttrDict(
+      (*this)->getAttrs(), {getSymNameAttrName(), getTypeAttrName(),
+                            getSourcesAttrName(), getSymVisibilityAttrName()});
 }
 
 /// True if the number of elements of `tensor` is positive and below 2^63.
@@ -159,10 +158,10 @@ LogicalResult WeightOp::verify() {
   Type type = getType();
   auto bank = dyn_cast<BankType>(type);
   auto tensor = dyn_cast<RankedTensorType>(type);
-  if (!bank && !(tensor && tensor.hasStaticShape() && !tensor.getEncoding() &&
-                 tensor.getRank() <= MOE_MAX_RANK &&
-                 hasCountableElements(tensor) &&
-                 isWeightElement(tensor.getElementType())))
+  if (!bank &&
+      !(tensor && tensor.hasStaticShape() && !tensor.getEncoding() &&
+        tensor.getRank() <= MOE_MAX_RANK && hasCountableElements(tensor) &&
+        isWeightElement(tensor.getElementType())))
     return emitOpError("expected a bank or a non-empty static tensor of f32, "
                        "bf16, f16, i32 or i64, but got ")
            << type << " [moe-weight-c4]";

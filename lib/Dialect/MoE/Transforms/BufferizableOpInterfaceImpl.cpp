@@ -43,9 +43,10 @@ struct RoutingModel
     return {};
   }
 
-  FailureOr<BufferLikeType>
-  getBufferType(Operation *op, Value value, const BufferizationOptions &,
-                const BufferizationState &, SmallVector<Value> &) const {
+  FailureOr<BufferLikeType> getBufferType(Operation *op, Value value,
+                                          const BufferizationOptions &,
+                                          const BufferizationState &,
+                                          SmallVector<Value> &) const {
     auto type = cast<RankedTensorType>(value.getType());
     return cast<BufferLikeType>(
         MemRefType::get(type.getShape(), type.getElementType()));
@@ -84,8 +85,7 @@ struct RoutingModel
     SmallVector<Value> operands;
     for (Value operand : op->getOperands()) {
       if (isa<TensorType>(operand.getType())) {
-        FailureOr<Value> buffer =
-            getBuffer(rewriter, operand, options, state);
+        FailureOr<Value> buffer = getBuffer(rewriter, operand, options, state);
         if (failed(buffer))
           return failure();
         operands.push_back(*buffer);
@@ -123,9 +123,10 @@ struct ReadOnlyModel
                                       const AnalysisState &) const {
     return {};
   }
-  FailureOr<BufferLikeType>
-  getBufferType(Operation *op, Value value, const BufferizationOptions &,
-                const BufferizationState &, SmallVector<Value> &) const {
+  FailureOr<BufferLikeType> getBufferType(Operation *op, Value value,
+                                          const BufferizationOptions &,
+                                          const BufferizationState &,
+                                          SmallVector<Value> &) const {
     return cast<BufferLikeType>(bufferType(cast<OpTy>(op)));
   }
   LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
@@ -196,8 +197,8 @@ struct GroupedMatmulModel
     if (op->getNumResults() == 0)
       return success();
     SmallVector<Value> buffers;
-    for (Value tensor : {Value(op.getRows()), Value(op.getOffsets()),
-                         Value(op.getInit())}) {
+    for (Value tensor :
+         {Value(op.getRows()), Value(op.getOffsets()), Value(op.getInit())}) {
       FailureOr<Value> buffer = getBuffer(rewriter, tensor, options, state);
       if (failed(buffer))
         return failure();

@@ -8,8 +8,8 @@
 
 #include "MoE/Dialect/MoE/Transforms/Passes.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/Remarks.h"
 #include "mlir/IR/PatternMatch.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/RegionUtils.h"
 
 namespace mlir::moe {
@@ -69,8 +69,8 @@ private:
          llvm::zip_equal(a.getOperands(), b.getOperands()))
       if (!matchValue(operandA, operandB))
         return differ("its operands");
-    for (auto [regionA, regionB] : llvm::zip_equal(a.getRegions(),
-                                                   b.getRegions())) {
+    for (auto [regionA, regionB] :
+         llvm::zip_equal(a.getRegions(), b.getRegions())) {
       if (regionA.getBlocks().size() != regionB.getBlocks().size())
         return differ("its regions");
       for (auto [blockA, blockB] : llvm::zip_equal(regionA, regionB)) {
@@ -152,9 +152,8 @@ private:
       }
       SmallVector<int64_t> shape = {op.getNumExperts()};
       llvm::append_range(shape, tensor.getShape());
-      banks.push_back(MakeBankOp::create(rewriter, op.getLoc(),
-                                         BankType::get(shape, element),
-                                         values));
+      banks.push_back(MakeBankOp::create(
+          rewriter, op.getLoc(), BankType::get(shape, element), values));
       perExpert.push_back(value);
     }
     replaceByUniform(rewriter, op, perExpert, banks);
@@ -177,8 +176,8 @@ private:
     for (Value value : perExpert)
       types.push_back(value.getType());
     SmallVector<Location> locs(types.size(), op.getLoc());
-    Block *block = rewriter.createBlock(&fused.getBodies().front(), {}, types,
-                                        locs);
+    Block *block =
+        rewriter.createBlock(&fused.getBodies().front(), {}, types, locs);
     IRMapping mapping;
     mapping.map(first.getArgument(0), block->getArgument(0));
     for (auto [value, argument] :

@@ -38,12 +38,10 @@ struct IndexBuilder : public ImplicitLocOpBuilder {
     return arith::SIToFPOp::create(*this, getLoc(), getF64Type(), integer);
   }
   Value toIndex(Value f64) {
-    Value integer =
-        arith::FPToSIOp::create(*this, getLoc(), getI64Type(), f64);
+    Value integer = arith::FPToSIOp::create(*this, getLoc(), getI64Type(), f64);
     return arith::IndexCastOp::create(*this, getLoc(), getIndexType(), integer);
   }
-  template <typename OpTy>
-  Value binary(Value a, Value b) {
+  template <typename OpTy> Value binary(Value a, Value b) {
     return OpTy::create(*this, getLoc(), a, b);
   }
 };
@@ -93,7 +91,8 @@ Value computeCapacity(IndexBuilder &b, CapacityAttr rule, Value tokens,
         b.binary<arith::CeilDivSIOp>(capacity, multiple), multiple);
   }
   if (rule.getAtLeast() > 0)
-    capacity = b.binary<arith::MaxSIOp>(capacity, b.constant(rule.getAtLeast()));
+    capacity =
+        b.binary<arith::MaxSIOp>(capacity, b.constant(rule.getAtLeast()));
   return capacity;
 }
 
@@ -132,12 +131,10 @@ private:
       op.removeCapacityRuleAttr();
     }
     if (!op.getRows()) {
-      Value slots =
-          b.binary<arith::MulIOp>(tokens, b.constant(op.getTopK()));
+      Value slots = b.binary<arith::MulIOp>(tokens, b.constant(op.getTopK()));
       // A capacity above the number of slots bounds nothing; taking the
       // minimum first keeps the product from overflowing.
-      Value capacity =
-          b.binary<arith::MinSIOp>(op.getCapacity(), slots);
+      Value capacity = b.binary<arith::MinSIOp>(op.getCapacity(), slots);
       Value buffer = b.binary<arith::MulIOp>(
           b.binary<arith::MulIOp>(capacity, b.constant(experts)), segments);
       op.getRowsMutable().assign(b.binary<arith::MinSIOp>(slots, buffer));

@@ -32,7 +32,8 @@ static std::optional<unsigned> findRowLoop(linalg::LinalgOp op,
       return std::nullopt;
     loop = dim.getPosition();
   }
-  if (!loop || op.getIteratorTypesArray()[*loop] != utils::IteratorType::parallel)
+  if (!loop ||
+      op.getIteratorTypesArray()[*loop] != utils::IteratorType::parallel)
     return std::nullopt;
   // The row must not select anything else: a position in the row, or an element
   // of an operand that is shared by all rows.
@@ -102,8 +103,7 @@ bool moe::isRowwise(Region &body, std::string *reason) {
     }
     auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
     if (!linalgOp || !linalgOp.hasPureTensorSemantics() ||
-        readsRowsFromBody(linalgOp, rows) ||
-        !findRowLoop(linalgOp, rows))
+        readsRowsFromBody(linalgOp, rows) || !findRowLoop(linalgOp, rows))
       return reject(op);
     rows.insert(op.result_begin(), op.result_end());
   }

@@ -85,7 +85,7 @@ private:
       Value bounded = arith::MinSIOp::create(builder, loc, size, all);
       return tile(low, bounded, expert, init, body);
     }
-    Value step = index(rowTile);
+    Value step = chooseStep(low, high);
     auto loop =
         scf::ForOp::create(builder, loc, low, high, step, ValueRange{init});
     OpBuilder::InsertionGuard guard(builder);
@@ -98,15 +98,29 @@ private:
     return loop.getResult(0);
   }
 
+  /// Rows of each tile of a group: as few tiles as possible, equally large, so
+  /// that no tile pays for a row of weights with a row or two.
+  Value chooseStep(Value low, Value high) {
+    Value one = index(1), most = index(rowTile);
+    Value rows = arith::SubIOp::create(builder, loc, high, low);
+    Value tiles = arith::CeilDivSIOp::create(builder, loc, rows, most);
+    Value count = arith::MaxSIOp::create(builder, loc, tiles, one);
+    Value even = arith::CeilDivSIOp::create(builder, loc, rows, count);
+    Value step = arith::MaxSIOp::create(builder, loc, even, one);
+    return arith::MinSIOp::create(builder, loc, step, most);
+  }
+
   /// Rows [first, first + size): slice, compute, put back.
   Value tile(Value first, Value size, Value expert, Value init, TileBody body) {
     auto slice = [&](Value source) -> Value {
-      OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
+      OpFoldResult zero = builder.getIndexAttr(0),
+                   one = builder.getIndexAttr(1);
       OpFoldResult width =
           tensor::getMixedSize(builder, loc, source, /*dim=*/1);
-      return tensor::ExtractSliceOp::create(
-          builder, loc, source, ArrayRef<OpFoldResult>{first, zero},
-          ArrayRef<OpFoldResult>{size, width}, ArrayRef<OpFoldResult>{one, one});
+      return tensor::ExtractSliceOp::create(builder, loc, source,
+                                            ArrayRef<OpFoldResult>{first, zero},
+                                            ArrayRef<OpFoldResult>{size, width},
+                                            ArrayRef<OpFoldResult>{one, one});
     };
     Value result = body(builder, slice(rows), slice(init), expert);
     OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
@@ -128,8 +142,7 @@ Value cloneBody(OpBuilder &builder, Region &body, ValueRange arguments) {
   mapping.map(body.getArguments(), arguments);
   for (Operation &op : body.front().without_terminator())
     builder.clone(op, mapping);
-  return mapping.lookupOrDefault(
-      body.front().getTerminator()->getOperand(0));
+  return mapping.lookupOrDefault(body.front().getTerminator()->getOperand(0));
 }
 
 struct TileExpertsPass
@@ -138,8 +151,9 @@ struct TileExpertsPass
 
   void runOnOperation() override {
     if (rowTile < 0) {
-      getOperation()->emitError("expected row-tile to be 0 (whole) or more, but "
-                                "got ")
+      getOperation()->emitError(
+          "expected row-tile to be 0 (whole) or more, but "
+          "got ")
           << rowTile << " [moe-tile-experts-row-tile]";
       return signalPassFailure();
     }
@@ -209,10 +223,10 @@ private:
           });
     } else {
       for (int64_t e = 0; e < experts; ++e)
-        result = loops.forGroup(
-            e, result, [&](OpBuilder &b, Value rows, Value, Value) {
-              return cloneBody(b, op.getBodies()[e], rows);
-            });
+        result = loops.forGroup(e, result,
+                                [&](OpBuilder &b, Value rows, Value, Value) {
+                                  return cloneBody(b, op.getBodies()[e], rows);
+                                });
     }
     int64_t zeros = op.getZero(), identities = op.getIdentity();
     if (zeros > 0)
@@ -220,8 +234,7 @@ private:
           experts, experts + zeros, result,
           [&](OpBuilder &b, Value, Value init, Value) -> Value {
             Value zero = arith::ConstantOp::create(
-                b, loc,
-                b.getZeroAttr(getElementTypeOrSelf(init.getType())));
+                b, loc, b.getZeroAttr(getElementTypeOrSelf(init.getType())));
             return linalg::FillOp::create(b, loc, zero, init).getResult(0);
           });
     if (identities > 0)
@@ -249,14 +262,12 @@ private:
     return loops.forGroups(
         0, bank.getNumExperts(), op.getInit(),
         [&](OpBuilder &b, Value rows, Value init, Value expert) -> Value {
-          Value weight =
-              BankSliceOp::create(b, loc, bank.getSliceType(), op.getBank(),
-                                  expert);
+          Value weight = BankSliceOp::create(b, loc, bank.getSliceType(),
+                                             op.getBank(), expert);
           auto matmul = linalg::MatmulOp::create(
               b, loc, TypeRange{init.getType()}, ValueRange{rows, weight},
               ValueRange{init},
-              b.getNamedAttr("indexing_maps",
-                             b.getAffineMapArrayAttr(maps)));
+              b.getNamedAttr("indexing_maps", b.getAffineMapArrayAttr(maps)));
           return matmul.getResult(0);
         });
   }

@@ -109,9 +109,9 @@ private:
       return pointer;
     case Constant::Struct:
       return LLVM::LLVMStructType::getLiteral(
-          context, llvm::map_to_vector(constant.elements, [&](const Constant &c) {
-            return typeOf(c);
-          }));
+          context,
+          llvm::map_to_vector(constant.elements,
+                              [&](const Constant &c) { return typeOf(c); }));
     case Constant::Array:
       return LLVM::LLVMArrayType::get(typeOf(constant.elements.front()),
                                       constant.elements.size());
@@ -325,7 +325,8 @@ public:
     Type i64 = b.getI64Type(), i32 = b.getI32Type();
     auto wrapper = LLVM::LLVMFuncOp::create(
         b, name,
-        LLVM::LLVMFunctionType::get(i32, {pointer, pointer, i64, pointer, i64}));
+        LLVM::LLVMFunctionType::get(i32,
+                                    {pointer, pointer, i64, pointer, i64}));
     Block *start = wrapper.addEntryBlock(b);
     Block *failed = b.createBlock(&wrapper.getBody(), wrapper.getBody().end(),
                                   i32, b.getLoc());
@@ -334,9 +335,8 @@ public:
     b.setInsertionPointToStart(start);
     context = start->getArgument(0);
     Value table = LLVM::AddressOfOp::create(b, pointer, kFunctions);
-    Value description =
-        LLVM::GEPOp::create(b, pointer, functionsType, table,
-                            ArrayRef<LLVM::GEPArg>{0, index});
+    Value description = LLVM::GEPOp::create(b, pointer, functionsType, table,
+                                            ArrayRef<LLVM::GEPArg>{0, index});
     SmallVector<Value> arguments = {context, description};
     llvm::append_range(arguments, start->getArguments().drop_front());
     Value status =
@@ -348,7 +348,8 @@ public:
     SmallVector<Value> operands, sizes;
     loadArguments(start->getArgument(1), start->getArgument(3), operands,
                   sizes);
-    if (auto size = function->getAttrOfType<FlatSymbolRefAttr>(attr::kWorkspace))
+    if (auto size =
+            function->getAttrOfType<FlatSymbolRefAttr>(attr::kWorkspace))
       operands.push_back(reserveWorkspace(size, sizes, failed));
     if (takesContext)
       operands.push_back(context);
@@ -413,8 +414,8 @@ private:
         if (memref.isDynamicDim(dim)) {
           dynamic.push_back(
               loadField(array, position, b.getI64Type(), {3, dim}));
-          sizes.push_back(arith::IndexCastOp::create(b, b.getIndexType(),
-                                                     dynamic.back()));
+          sizes.push_back(
+              arith::IndexCastOp::create(b, b.getIndexType(), dynamic.back()));
         }
       operands.push_back(createMemRef(b, b.getLoc(), memref, data, dynamic));
     }
@@ -521,8 +522,8 @@ static FailureOr<Constant> describeFunction(ConstantPool &pool,
     if (tied && !attributes.contains(attr::kShape)) {
       // The shape of a tied result is that of its argument.
       NamedAttrList list(attributes);
-      if (auto shape = cast<DictionaryAttr>(inputs[tied.getInt()])
-                           .get(attr::kShape))
+      if (auto shape =
+              cast<DictionaryAttr>(inputs[tied.getInt()]).get(attr::kShape))
         list.set(attr::kShape, shape);
       attributes = list.getDictionary(function.getContext());
     }
@@ -586,8 +587,7 @@ LogicalResult moe::emitEntries(ModuleOp module, ArrayRef<WeightOp> weights,
               Constant::record(
                   {Constant::i32(MOE_ABI_VERSION),
                    Constant::i32(sizeof(moe_module)), pool.string(stamp.cpu),
-                   pool.string(stamp.features),
-                   Constant::address(kFunctions),
+                   pool.string(stamp.features), Constant::address(kFunctions),
                    pool.table("moe.weights", std::move(table)),
                    Constant::i64(numFunctions), Constant::i64(numWeights)}),
               LLVM::Linkage::External);

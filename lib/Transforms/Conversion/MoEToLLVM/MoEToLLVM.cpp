@@ -29,10 +29,11 @@ Value moe::createMemRef(OpBuilder &builder, Location loc, MemRefType type,
   LLVMTypeConverter converter(builder.getContext());
   Value descriptor;
   if (type.hasStaticShape()) {
-    descriptor =
-        MemRefDescriptor::fromStaticShape(builder, loc, converter, type, pointer);
+    descriptor = MemRefDescriptor::fromStaticShape(builder, loc, converter,
+                                                   type, pointer);
   } else {
-    auto d = MemRefDescriptor::poison(builder, loc, converter.convertType(type));
+    auto d =
+        MemRefDescriptor::poison(builder, loc, converter.convertType(type));
     d.setAllocatedPtr(builder, loc, pointer);
     d.setAlignedPtr(builder, loc, pointer);
     d.setConstantOffset(builder, loc, 0);
@@ -91,9 +92,8 @@ public:
         lower(builder, bank);
     });
     TargetStamp stamp = {targetCPU, targetFeatures};
-    if (failed(emitEntries(module, weights, stamp, [&](func::FuncOp f) {
-          return users.contains(f);
-        })))
+    if (failed(emitEntries(module, weights, stamp,
+                           [&](func::FuncOp f) { return users.contains(f); })))
       return signalPassFailure();
     for (WeightOp weight : weights)
       weight.erase();
@@ -110,9 +110,10 @@ private:
       module.walk([&](Operation *op) {
         auto function = op->getParentOfType<func::FuncOp>();
         auto call = dyn_cast<func::CallOp>(op);
-        bool uses = isa<GetWeightOp, scf::ParallelOp>(op) ||
-                    (call && users.contains(symbols.lookup<func::FuncOp>(
-                                 call.getCallee())));
+        bool uses =
+            isa<GetWeightOp, scf::ParallelOp>(op) ||
+            (call &&
+             users.contains(symbols.lookup<func::FuncOp>(call.getCallee())));
         if (uses && function)
           changed |= users.insert(function);
       });
@@ -196,10 +197,9 @@ private:
 
   void lower(OpBuilder &builder, GetWeightOp op) {
     int32_t index = indices.lookup(op.getWeightAttr().getAttr());
-    Value table = callRuntime(builder, op.getLoc(), getOperation(),
-                              "moe_rt_weights",
-                              LLVM::LLVMPointerType::get(&getContext()),
-                              contextOf(op));
+    Value table =
+        callRuntime(builder, op.getLoc(), getOperation(), "moe_rt_weights",
+                    LLVM::LLVMPointerType::get(&getContext()), contextOf(op));
     Value pointer = loadPointer(builder, op.getLoc(), table, index);
     if (auto type = dyn_cast<MemRefType>(op.getType()))
       pointer = createMemRef(builder, op.getLoc(), type, pointer);
@@ -226,17 +226,16 @@ private:
     Value count = LLVM::ConstantOp::create(
         atEntry, loc, builder.getI64Type(),
         builder.getI64IntegerAttr(op->getNumOperands()));
-    Value table =
-        LLVM::AllocaOp::create(atEntry, loc, pointer, pointer, count);
+    Value table = LLVM::AllocaOp::create(atEntry, loc, pointer, pointer, count);
     for (auto [e, slice] : llvm::enumerate(op->getOperands())) {
-      Value address = memref::ExtractAlignedPointerAsIndexOp::create(
-          builder, loc, slice);
-      Value integer = arith::IndexCastOp::create(
-          builder, loc, builder.getI64Type(), address);
+      Value address =
+          memref::ExtractAlignedPointerAsIndexOp::create(builder, loc, slice);
+      Value integer = arith::IndexCastOp::create(builder, loc,
+                                                 builder.getI64Type(), address);
       Value base = LLVM::IntToPtrOp::create(builder, loc, pointer, integer);
-      Value place = LLVM::GEPOp::create(
-          builder, loc, pointer, pointer, table,
-          ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(e)});
+      Value place =
+          LLVM::GEPOp::create(builder, loc, pointer, pointer, table,
+                              ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(e)});
       LLVM::StoreOp::create(builder, loc, base, place);
     }
     op->getResult(0).replaceAllUsesWith(table);

@@ -64,8 +64,8 @@ public:
     for (Value constant : constants)
       mapping.map(constant, b.clone(*constant.getDefiningOp())->getResult(0));
     for (auto [i, value] : llvm::enumerate(captured)) {
-      Value loaded = LLVM::LoadOp::create(b, record.getBody()[i],
-                                          field(b, address, i));
+      Value loaded =
+          LLVM::LoadOp::create(b, record.getBody()[i], field(b, address, i));
       mapping.map(value, cast(b, loaded, value.getType()));
     }
   }
@@ -115,16 +115,16 @@ void moe::outlineParallel(ModuleOp module, scf::ParallelOp op, Value context) {
   b.setInsertionPointToStart(entry);
   IRMapping mapping;
   environment.load(b, entry->getArgument(0), mapping);
-  mapping.map(op.getInductionVars().front(),
-              arith::IndexCastOp::create(b, b.getIndexType(),
-                                         entry->getArgument(1)));
+  mapping.map(
+      op.getInductionVars().front(),
+      arith::IndexCastOp::create(b, b.getIndexType(), entry->getArgument(1)));
   for (Operation &nested : op.getBody()->without_terminator())
     b.clone(nested, mapping);
   LLVM::ReturnOp::create(b, ValueRange{});
 
   b.setInsertionPoint(op);
-  Value count = arith::IndexCastOp::create(b, b.getI64Type(),
-                                           op.getUpperBound().front());
+  Value count =
+      arith::IndexCastOp::create(b, b.getI64Type(), op.getUpperBound().front());
   Value address = LLVM::AddressOfOp::create(b, pointer, body.getSymName());
   callRuntime(b, b.getLoc(), module, "moe_rt_parallel", nothing,
               {context, address, environment.store(b, function), count});

@@ -94,8 +94,7 @@ void moe::emitCombine(LoopEmitter &emit, CombineOp op) {
       if (op.getWeights())
         weight = emit.load(op.getWeights(), {t, j});
       Value kept = emit.atLeast(row, emit.i32(0));
-      emit.ifThen(kept,
-                  [&] { accumulate(weight, rows, emit.toIndex(row)); });
+      emit.ifThen(kept, [&] { accumulate(weight, rows, emit.toIndex(row)); });
       if (Value passthrough = op.getPassthrough()) {
         Value zero = emit.equalF(weight, emit.f32(0));
         emit.ifThen(emit.negate(emit.either(kept, zero)),
@@ -121,8 +120,7 @@ struct ConvertMoEToLoopsPass
                         "[moe-to-loops-tensor]");
         return signalPassFailure();
       }
-      if (auto plan = dyn_cast<PlanOp>(op);
-          plan && plan.getCapacityRule()) {
+      if (auto plan = dyn_cast<PlanOp>(op); plan && plan.getCapacityRule()) {
         op->emitOpError("expected a capacity as a value; run moe-plan-capacity "
                         "first [moe-to-loops-capacity-rule]");
         return signalPassFailure();

@@ -24,8 +24,7 @@ public:
 
   void run() {
     tokens = emit.dim(op.getIds(), 0);
-    emit.forEach(experts,
-                 [&](Value e) { emit.store(emit.i32(0), counts, e); });
+    emit.forEach(experts, [&](Value e) { emit.store(emit.i32(0), counts, e); });
     // First who is kept: position is 0 for a kept slot and -1 for others.
     if (op.isDropless())
       keepAll();
@@ -72,8 +71,7 @@ private:
       emitPriorities();
     }
     auto segment = [&](Value first, Value last) {
-      emit.forEach(experts,
-                   [&](Value e) { emit.store(emit.i32(0), used, e); });
+      emit.forEach(experts, [&](Value e) { emit.store(emit.i32(0), used, e); });
       if (order)
         sortTokens(order, first, last);
       emit.forEach(topK, [&](Value j) {
@@ -114,14 +112,13 @@ private:
     priorities = op.getPriorityScores();
     if (priorities)
       return;
-    priorities =
-        emit.alloc({ShapedType::kDynamic}, emit.getF32Type(), tokens);
+    priorities = emit.alloc({ShapedType::kDynamic}, emit.getF32Type(), tokens);
     emit.forEach(emit.index(0), tokens, [&](Value t) {
       Value lowest = emit.f32(std::numeric_limits<double>::quiet_NaN());
       Value largest = emit.fold(topK, lowest, [&](Value j, Value largest) {
         Value weight = emit.load(op.getWeights(), {t, j});
-        Value wins = emit.both(isExpert(idOf(t, j)),
-                               emit.ranksBefore(weight, largest));
+        Value wins =
+            emit.both(isExpert(idOf(t, j)), emit.ranksBefore(weight, largest));
         return emit.select(wins, weight, largest);
       });
       emit.store(largest, priorities, t);
@@ -135,15 +132,14 @@ private:
                  [&](Value i) { emit.store(emit.toI32(i), order, i); });
     Value length = emit.sub(last, first);
     Type index = emit.getIndexType();
-    auto loop = scf::WhileOp::create(emit, TypeRange{index},
-                                     ValueRange{emit.index(1)});
+    auto loop =
+        scf::WhileOp::create(emit, TypeRange{index}, ValueRange{emit.index(1)});
     OpBuilder::InsertionGuard guard(emit);
-    Block *before = emit.createBlock(&loop.getBefore(), {}, index,
-                                     emit.getLoc());
+    Block *before =
+        emit.createBlock(&loop.getBefore(), {}, index, emit.getLoc());
     scf::ConditionOp::create(emit, emit.less(before->getArgument(0), length),
                              before->getArguments());
-    Block *after =
-        emit.createBlock(&loop.getAfter(), {}, index, emit.getLoc());
+    Block *after = emit.createBlock(&loop.getAfter(), {}, index, emit.getLoc());
     Value width = after->getArgument(0);
     Value twice = emit.add(width, width);
     auto runs = scf::ForOp::create(emit, first, last, twice);
@@ -154,33 +150,32 @@ private:
       Value middle = emit.minIndex(emit.add(low, width), last);
       merge(order, low, middle, emit.minIndex(emit.add(low, twice), last));
     }
-    emit.forEach(first, last, [&](Value i) {
-      emit.store(emit.load(scratch, i), order, i);
-    });
+    emit.forEach(first, last,
+                 [&](Value i) { emit.store(emit.load(scratch, i), order, i); });
     scf::YieldOp::create(emit, twice);
   }
 
   /// scratch[low..high) = the runs [low, middle) and [middle, high) merged.
   void merge(Value order, Value low, Value middle, Value high) {
-    emit.fold(
-        low, high, ValueRange{low, middle},
-        [&](Value out, ValueRange carried) -> SmallVector<Value> {
-          Value a = carried[0], b = carried[1];
-          Value hasA = emit.less(a, middle), hasB = emit.less(b, high);
-          // Loads stay inside the runs even when one of them is used up.
-          Value one = emit.index(1);
-          Value lastA = emit.minIndex(a, emit.sub(high, one));
-          Value lastB = emit.minIndex(b, emit.sub(high, one));
-          Value tokenA = emit.load(order, lastA);
-          Value tokenB = emit.load(order, lastB);
-          Value priorityA = emit.load(priorities, emit.toIndex(tokenA));
-          Value priorityB = emit.load(priorities, emit.toIndex(tokenB));
-          Value bFirst = emit.ranksBefore(priorityB, priorityA);
-          Value takeB = emit.both(hasB, emit.either(emit.negate(hasA), bFirst));
-          emit.store(emit.select(takeB, tokenB, tokenA), scratch, out);
-          return {emit.select(takeB, a, emit.add(a, one)),
-                  emit.select(takeB, emit.add(b, one), b)};
-        });
+    emit.fold(low, high, ValueRange{low, middle},
+              [&](Value out, ValueRange carried) -> SmallVector<Value> {
+                Value a = carried[0], b = carried[1];
+                Value hasA = emit.less(a, middle), hasB = emit.less(b, high);
+                // Loads stay inside the runs even when one of them is used up.
+                Value one = emit.index(1);
+                Value lastA = emit.minIndex(a, emit.sub(high, one));
+                Value lastB = emit.minIndex(b, emit.sub(high, one));
+                Value tokenA = emit.load(order, lastA);
+                Value tokenB = emit.load(order, lastB);
+                Value priorityA = emit.load(priorities, emit.toIndex(tokenA));
+                Value priorityB = emit.load(priorities, emit.toIndex(tokenB));
+                Value bFirst = emit.ranksBefore(priorityB, priorityA);
+                Value takeB =
+                    emit.both(hasB, emit.either(emit.negate(hasA), bFirst));
+                emit.store(emit.select(takeB, tokenB, tokenA), scratch, out);
+                return {emit.select(takeB, a, emit.add(a, one)),
+                        emit.select(takeB, emit.add(b, one), b)};
+              });
   }
 
   /// offsets = prefix sums of counts
@@ -196,9 +191,8 @@ private:
   /// The kept slots get their rows, in token order inside a group.
   void emitRows() {
     Value next = emit.alloc({experts}, emit.getI32Type());
-    emit.forEach(experts, [&](Value e) {
-      emit.store(emit.load(offsets, e), next, e);
-    });
+    emit.forEach(experts,
+                 [&](Value e) { emit.store(emit.load(offsets, e), next, e); });
     forSlots([&](Value t, Value j) {
       Value kept = emit.atLeast(emit.load(position, {t, j}), emit.i32(0));
       emit.ifThen(kept, [&] {
@@ -232,8 +226,7 @@ private:
         // A dropped slot keeps its weight for the token itself, or loses it.
         Value dropped = emit.f32(0);
         if (op.getOverflow() == Overflow::Residual)
-          dropped =
-              emit.select(isExpert(idOf(t, j)), weight, emit.f32(0));
+          dropped = emit.select(isExpert(idOf(t, j)), weight, emit.f32(0));
         emit.store(emit.select(isKept(j), kept, dropped), weights, {t, j});
       });
     });

@@ -66,13 +66,13 @@ private:
                                   return emit.add(sum, logit(e));
                                 }),
                       count);
-      Value squares =
-          emit.fold(experts, emit.f32(0), [&](Value e, Value sum) {
-            Value d = emit.sub(logit(e), mean);
-            return emit.add(sum, emit.mul(d, d));
-          });
+      Value squares = emit.fold(experts, emit.f32(0), [&](Value e, Value sum) {
+        Value d = emit.sub(logit(e), mean);
+        return emit.add(sum, emit.mul(d, d));
+      });
       Value deviation = math::SqrtOp::create(emit, emit.div(squares, count));
-      factor = emit.div(emit.f32(norm->getValue().convertToDouble()), deviation);
+      factor =
+          emit.div(emit.f32(norm->getValue().convertToDouble()), deviation);
     }
     emit.forEach(experts, [&](Value e) {
       Value value = logit(e);
@@ -126,8 +126,7 @@ private:
     Value tiny = emit.equalF(rounded, emit.f32(0));
     Value divisor = emit.select(tiny, emit.f32(1), rounded);
     Value logarithm = math::LogOp::create(emit, u);
-    return emit.select(tiny, x,
-                       emit.div(emit.mul(logarithm, x), divisor));
+    return emit.select(tiny, x, emit.div(emit.mul(logarithm, x), divisor));
   }
 
   /// s[e] = score(z)[e]
@@ -140,10 +139,12 @@ private:
       Value peak = emit.fold(
           experts, emit.f32(-std::numeric_limits<double>::infinity()),
           [&](Value e, Value m) { return emit.maximum(m, emit.load(z, e)); });
+      // The exponentials have a loop of their own, which vectorizes.
+      emit.forEach(experts, [&](Value e) {
+        emit.store(emit.exp(emit.sub(emit.load(z, e), peak)), s, e);
+      });
       Value sum = emit.fold(experts, emit.f32(0), [&](Value e, Value sum) {
-        Value value = emit.exp(emit.sub(emit.load(z, e), peak));
-        emit.store(value, s, e);
-        return emit.add(sum, value);
+        return emit.add(sum, emit.load(s, e));
       });
       emit.forEach(experts, [&](Value e) {
         emit.store(emit.div(emit.load(s, e), sum), s, e);
@@ -170,9 +171,8 @@ private:
     Value mine = emit.load(memref, emit.add(first, i));
     return emit.fold(count, emit.index(0), [&](Value j, Value before) {
       Value other = emit.load(memref, emit.add(first, j));
-      Value tie = emit.negate(
-          emit.either(emit.ranksBefore(mine, other),
-                      emit.ranksBefore(other, mine)));
+      Value tie = emit.negate(emit.either(emit.ranksBefore(mine, other),
+                                          emit.ranksBefore(other, mine)));
       Value wins = emit.either(emit.ranksBefore(other, mine),
                                emit.both(tie, emit.less(j, i)));
       return emit.select(wins, emit.add(before, emit.index(1)), before);
@@ -187,25 +187,22 @@ private:
       Value first = emit.mul(g, emit.index(size));
       int64_t top = limit.getScore() == GroupScore::Max ? 1 : limit.getTop();
       Value score = emit.fold(size, emit.f32(0), [&](Value i, Value sum) {
-        Value isTop =
-            emit.less(rank(key, first, i, size), emit.index(top));
+        Value isTop = emit.less(rank(key, first, i, size), emit.index(top));
         Value value = emit.load(key, emit.add(first, i));
         return emit.select(isTop, emit.add(sum, value), sum);
       });
       emit.store(score, groupScore, g);
     });
-    Value fill =
-        emit.f32(limit.getFill() == GroupFill::Zero
-                     ? 0.0
-                     : -std::numeric_limits<double>::infinity());
+    Value fill = emit.f32(limit.getFill() == GroupFill::Zero
+                              ? 0.0
+                              : -std::numeric_limits<double>::infinity());
     emit.forEach(limit.getGroups(), [&](Value g) {
       Value first = emit.mul(g, emit.index(size));
       Value kept = emit.less(rank(groupScore, zero, g, limit.getGroups()),
                              emit.index(limit.getKeep()));
       emit.ifThen(emit.negate(kept), [&] {
-        emit.forEach(size, [&](Value i) {
-          emit.store(fill, key, emit.add(first, i));
-        });
+        emit.forEach(
+            size, [&](Value i) { emit.store(fill, key, emit.add(first, i)); });
       });
     });
   }
@@ -244,9 +241,9 @@ private:
         [&](Value e, ValueRange carried) -> SmallVector<Value> {
           Value mine = emit.load(key, e);
           Value first = emit.less(carried[0], emit.index(0));
-          Value wins = emit.both(
-              emit.negate(emit.load(taken, e)),
-              emit.either(first, emit.ranksBefore(mine, carried[1])));
+          Value wins =
+              emit.both(emit.negate(emit.load(taken, e)),
+                        emit.either(first, emit.ranksBefore(mine, carried[1])));
           return {emit.select(wins, e, carried[0]),
                   emit.select(wins, mine, carried[1])};
         });
@@ -268,8 +265,8 @@ private:
     Value threshold = emit.f32(op.getThreshold()->convertToDouble());
     Value sum = emit.fold(experts, emit.f32(0), [&](Value e, Value sum) {
       Value logit = emit.load(z, e);
-      Value distance = emit.div(emit.sub(peak, logit),
-                                emit.maximum(emit.abs(logit), peak));
+      Value distance =
+          emit.div(emit.sub(peak, logit), emit.maximum(emit.abs(logit), peak));
       // A distance of 0 / 0 or NaN is not above the threshold.
       Value near = emit.negate(emit.greater(distance, threshold));
       Value counts = emit.both(near, emit.negate(emit.load(taken, e)));
@@ -311,9 +308,8 @@ private:
       return;
     Value norm;
     if (normalize)
-      norm = emit.norm(*normalize, topK, [&](Value j) {
-        return emit.load(weights, {t, j});
-      });
+      norm = emit.norm(*normalize, topK,
+                       [&](Value j) { return emit.load(weights, {t, j}); });
     bool mayBeNone = op.getSelection() == Selection::Table;
     emit.forEach(topK, [&](Value j) {
       auto finish = [&](Value id) {
@@ -323,8 +319,8 @@ private:
         if (op.getScale())
           value = emit.mul(value, emit.f32(op.getScale()->convertToDouble()));
         if (op.getExpertScale())
-          value = emit.mul(value,
-                           emit.load(op.getExpertScale(), emit.toIndex(id)));
+          value =
+              emit.mul(value, emit.load(op.getExpertScale(), emit.toIndex(id)));
         emit.store(value, weights, {t, j});
       };
       Value id = emit.load(ids, {t, j});

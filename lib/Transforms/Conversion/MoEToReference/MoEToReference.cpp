@@ -39,9 +39,9 @@ public:
     Value array = reserve(LLVM::LLVMArrayType::get(pointer, tensors.size()));
     for (auto [i, tensor] : llvm::enumerate(tensors)) {
       Value address = tensor ? describe(tensor) : null();
-      Value place = LLVM::GEPOp::create(
-          b, pointer, pointer, array,
-          ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
+      Value place =
+          LLVM::GEPOp::create(b, pointer, pointer, array,
+                              ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
       LLVM::StoreOp::create(b, address, place);
     }
     LLVM::CallOp::create(b, declare(name),
@@ -49,15 +49,14 @@ public:
   }
 
   /// The address of a constant copy of `attrs`.
-  template <typename Attrs>
-  Value constant(const Attrs &attrs) {
+  template <typename Attrs> Value constant(const Attrs &attrs) {
     StringRef bytes(reinterpret_cast<const char *>(&attrs), sizeof(attrs));
     std::string name = "moe.attrs." + std::to_string(countAttrs());
     OpBuilder atEnd = OpBuilder::atBlockEnd(module.getBody());
     auto type = LLVM::LLVMArrayType::get(b.getI8Type(), bytes.size());
     LLVM::GlobalOp::create(atEnd, b.getLoc(), type, /*isConstant=*/true,
-                           LLVM::Linkage::Private, name,
-                           b.getStringAttr(bytes), /*alignment=*/8);
+                           LLVM::Linkage::Private, name, b.getStringAttr(bytes),
+                           /*alignment=*/8);
     return LLVM::AddressOfOp::create(b, pointer, name);
   }
 
@@ -105,9 +104,9 @@ private:
       memref = copyDense(memref, type);
     Type i32 = b.getI32Type();
     Type record = LLVM::LLVMStructType::getLiteral(
-        b.getContext(), {pointer, i32, i32,
-                         LLVM::LLVMArrayType::get(b.getI64Type(),
-                                                  MOE_MAX_RANK)});
+        b.getContext(),
+        {pointer, i32, i32,
+         LLVM::LLVMArrayType::get(b.getI64Type(), MOE_MAX_RANK)});
     Value result = reserve(record);
     auto store = [&](Value value, ArrayRef<LLVM::GEPArg> path) {
       SmallVector<LLVM::GEPArg> indices = {0};
@@ -115,8 +114,7 @@ private:
       LLVM::StoreOp::create(
           b, value, LLVM::GEPOp::create(b, pointer, record, result, indices));
     };
-    Value address =
-        memref::ExtractAlignedPointerAsIndexOp::create(b, memref);
+    Value address = memref::ExtractAlignedPointerAsIndexOp::create(b, memref);
     store(LLVM::IntToPtrOp::create(b, pointer, toI64(address)), {0});
     auto i32Constant = [&](int64_t value) {
       return LLVM::ConstantOp::create(b, i32, b.getI32IntegerAttr(value));
@@ -160,8 +158,7 @@ struct ConvertMoEToReferencePass
                         "[moe-to-reference-tensor]");
         return signalPassFailure();
       }
-      if (auto plan = dyn_cast<PlanOp>(op);
-          plan && plan.getCapacityRule()) {
+      if (auto plan = dyn_cast<PlanOp>(op); plan && plan.getCapacityRule()) {
         op->emitOpError("expected a capacity as a value; run moe-plan-capacity "
                         "first [moe-to-reference-capacity-rule]");
         return signalPassFailure();

@@ -25,8 +25,7 @@
 
 namespace mlir {
 /// Attribute parameters that are numbers of f64, e.g. `eps = 1.0e-20`.
-template <>
-struct FieldParser<llvm::APFloat> {
+template <> struct FieldParser<llvm::APFloat> {
   static FailureOr<llvm::APFloat> parse(AsmParser &parser) {
     double value;
     if (parser.parseFloat(value))
@@ -82,12 +81,13 @@ llvm::SmallVector<int64_t> getWeightStrides(Type type);
 /// A source of a weight, resolved against the weight's type.
 struct ResolvedSource {
   llvm::SmallVector<int64_t> fileShape; ///< the file tensor must have it
-  int64_t offset;       ///< of the first element, in elements of the file tensor
+  int64_t offset; ///< of the first element, in elements of the file tensor
   int64_t expertStride; ///< elements between experts; 0 with "{e}"
 };
 
-/// Resolves `source` for a weight of `type`, one of `numSources`; emits an error
-/// if the window leaves the file tensor or its strides are not those of `type`.
+/// Resolves `source` for a weight of `type`, one of `numSources`; emits an
+/// error if the window leaves the file tensor or its strides are not those of
+/// `type`.
 FailureOr<ResolvedSource>
 resolveSource(SourceAttr source, Type type, unsigned numSources,
               llvm::function_ref<InFlightDiagnostic()> emitError);

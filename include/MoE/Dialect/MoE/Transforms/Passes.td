@@ -50,8 +50,8 @@ def TileExpertsPass : Pass<"moe-tile-experts"> {
   let summary = "turns experts into loops over groups and row tiles";
   let description = [{
     `moe.experts` and `moe.grouped_matmul` become loops over the groups and, for
-    bodies that treat each row by itself, over tiles of `row-tile` rows; the body
-    is cloned once, not per expert. Other bodies get the rows of their expert
+    bodies that treat each row by itself, over equal tiles of at most `row-tile`
+    rows; the body is cloned once, not per expert. Other bodies get the rows of their expert
     whole, with a remark. The work follows the rows that exist: an expert
     without rows costs the reading of two offsets.
 
@@ -64,8 +64,8 @@ def TileExpertsPass : Pass<"moe-tile-experts"> {
                            "::mlir::scf::SCFDialect",
                            "::mlir::tensor::TensorDialect"];
   let options = [
-    Option<"rowTile", "row-tile", "int64_t", /*default=*/"32",
-           "rows of a tile; 0 keeps the rows of an expert whole">];
+    Option<"rowTile", "row-tile", "int64_t", /*default=*/"64",
+           "most rows of a tile; 0 keeps the rows of an expert whole">];
   let statistics = [
     Statistic<"numTiled", "tiled", "experts tiled by rows">,
     Statistic<"numWhole", "whole", "experts whose rows stay together">];

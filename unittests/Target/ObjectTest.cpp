@@ -1,0 +1,142 @@
+//===- ObjectTest.cpp - Tests of the way to machine code ------------------===//
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "MoE/Target/Object.h"
+#include "MoE/InitAllDialects.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Object/ObjectFile.h"
+#include <gtest/gtest.h>
+
+using namespace mlir;
+using namespace mlir::moe;
+
+namespace {
+
+constexpr char kAdd[] = R"mlir(
+  llvm.func @add(%a: i64, %b: i64) -> i64 {
+    %0 = llvm.add %a, %b : i64
+    llvm.return %0 : i64
+  }
+)mlir";
+
+constexpr char kNotLowered[] = R"mlir(
+  func.func @id(%a: i64) -> i64 {
+    return %a : i64
+  }
+)mlir";
+
+/// Parses modules and keeps the errors that compiling them emits.
+class ObjectTest : public testing::Test {
+protected:
+  ObjectTest()
+      : context(makeRegistry()), handler(&context, [this](Diagnostic &error) {
+          errors.push_back(error.str());
+        }) {}
+
+  std::unique_ptr<llvm::MemoryBuffer> emit(StringRef text,
+                                           const CPUTarget &target) {
+    module = parseSourceString<ModuleOp>(text, &context);
+    if (!module) {
+      ADD_FAILURE() << "the module could not be parsed";
+      return nullptr;
+    }
+    return emitObject(*module, target);
+  }
+
+  /// Expects no object and an error that ends in `tag`.
+  void expectRefused(StringRef text, const CPUTarget &target, StringRef tag) {
+    EXPECT_EQ(emit(text, target), nullptr);
+    ASSERT_FALSE(errors.empty()) << "expected " << tag.str();
+    EXPECT_TRUE(StringRef(errors.back()).ends_with(tag)) << errors.back();
+  }
+
+  std::vector<std::string> errors;
+
+private:
+  static DialectRegistry makeRegistry() {
+    DialectRegistry registry;
+    mlir::moe::registerAllDialects(registry);
+    return registry;
+  }
+
+  MLIRContext context;
+  ScopedDiagnosticHandler handler;
+  OwningOpRef<ModuleOp> module;
+};
+
+/// The names of the symbols that an object defines.
+std::vector<std::string> definedSymbols(const llvm::MemoryBuffer &buffer) {
+  std::vector<std::string> names;
+  auto object =
+      llvm::object::ObjectFile::createObjectFile(buffer.getMemBufferRef());
+  if (!object) {
+    ADD_FAILURE() << llvm::toString(object.takeError());
+    return names;
+  }
+  for (const llvm::object::SymbolRef &symbol : (*object)->symbols()) {
+    llvm::Expected<uint32_t> flags = symbol.getFlags();
+    llvm::Expected<StringRef> name = symbol.getName();
+    if (!flags || !name) {
+      ADD_FAILURE() << llvm::toString(flags.takeError())
+                    << llvm::toString(name.takeError());
+      return names;
+    }
+    if (!(*flags & llvm::object::SymbolRef::SF_Undefined))
+      names.push_back(name->str());
+  }
+  return names;
+}
+
+TEST_F(ObjectTest, EmitsTheFunctionsOfAModule) {
+  auto object = emit(kAdd, CPUTarget::host());
+  ASSERT_TRUE(object);
+  EXPECT_TRUE(errors.empty());
+  EXPECT_TRUE(llvm::is_contained(definedSymbols(*object), "add"));
+}
+
+TEST_F(ObjectTest, EmitsForANamedProcessor) {
+  std::string error;
+  std::optional<CPUTarget> target = CPUTarget::get("haswell", error);
+  ASSERT_TRUE(target) << error;
+  EXPECT_NE(target->features.find("+avx2"), std::string::npos);
+  EXPECT_EQ(target->features.find("+avx512f"), std::string::npos);
+  EXPECT_TRUE(emit(kAdd, *target));
+}
+
+TEST_F(ObjectTest, SameModuleSameBytes) {
+  auto first = emit(kAdd, CPUTarget::host());
+  auto second = emit(kAdd, CPUTarget::host());
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->getBuffer(), second->getBuffer());
+}
+
+TEST_F(ObjectTest, RefusesUnknownProcessors) {
+  for (StringRef cpu : {"nonsense", "", "haswell ", "x86_64"}) {
+    std::string error;
+    EXPECT_FALSE(CPUTarget::get(cpu, error)) << cpu.str();
+    EXPECT_TRUE(StringRef(error).ends_with("[moe-target-cpu]")) << error;
+    CPUTarget target = CPUTarget::host();
+    target.cpu = cpu.str();
+    expectRefused(kAdd, target, "[moe-target-cpu]");
+  }
+}
+
+TEST_F(ObjectTest, RefusesTriplesWithoutACodeGenerator) {
+  for (const char *triple : {"", "nonsense", "riscv64-unknown-linux-gnu"}) {
+    CPUTarget target = CPUTarget::host();
+    target.triple = triple;
+    expectRefused(kAdd, target, "[moe-target-triple]");
+  }
+}
+
+TEST_F(ObjectTest, RefusesModulesThatAreNotLowered) {
+  expectRefused(kNotLowered, CPUTarget::host(), "[moe-target-translate]");
+}
+
+} // namespace
