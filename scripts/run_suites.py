@@ -51,7 +51,11 @@ SANITIZED = {
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
 # LLVM keeps what it has until the process ends.
-SANITIZED_LLVM = {**SANITIZED, "ASAN_OPTIONS": f"{ASAN_COMMON}:detect_leaks=0"}
+SANITIZED_LLVM = {
+    **SANITIZED,
+    "ASAN_OPTIONS": f"{ASAN_COMMON}:detect_leaks=0",
+    "MOE_TEST_LAYERS": "30",
+}
 
 
 class Counts:

@@ -11,7 +11,8 @@
 // differ by more than rounding, counts and positions always (given the ids),
 // floats to 1e-5 of the row's largest magnitude.
 //
-// MOE_TEST_SEED=N runs a single layer again.
+// MOE_TEST_SEED=N runs a single layer again, MOE_TEST_LAYERS=N fewer layers
+// (sanitizers take their time).
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,8 +26,8 @@ using namespace moe::test;
 namespace {
 
 constexpr double kTolerance = 1e-5;
-constexpr int kLayers = 130;     ///< compiled layers
-constexpr int kRunsPerLayer = 4; ///< calls of each
+constexpr uint64_t kLayers = 130; ///< compiled layers
+constexpr int kRunsPerLayer = 4;  ///< calls of each
 
 moe_normalize_attrs normalize(double p, int32_t mode = MOE_EPS_NONE,
                               double eps = 0) {
@@ -365,8 +366,11 @@ void runLayers(const SessionOptions &options, uint64_t firstSeed) {
     runLayer(std::strtoull(seed, nullptr, 10), options);
     return;
   }
+  uint64_t layers = kLayers;
+  if (const char *count = std::getenv("MOE_TEST_LAYERS"))
+    layers = std::max<uint64_t>(kPresets, std::strtoull(count, nullptr, 10));
   int cases = 0;
-  for (uint64_t i = 0; i < kLayers; ++i) {
+  for (uint64_t i = 0; i < layers; ++i) {
     // The presets run in any case.
     cases += runLayer(i < kPresets ? i : firstSeed + i, options);
     if (testing::Test::HasFatalFailure())
@@ -374,7 +378,7 @@ void runLayers(const SessionOptions &options, uint64_t firstSeed) {
   }
   std::printf("%d cases, seeds 0..%zu and %llu..%llu\n", cases, kPresets - 1,
               static_cast<unsigned long long>(firstSeed + kPresets),
-              static_cast<unsigned long long>(firstSeed + kLayers - 1));
+              static_cast<unsigned long long>(firstSeed + layers - 1));
 }
 
 TEST(RandomLayers, EqualTheOracle) { runLayers({}, 0); }

@@ -192,8 +192,11 @@ TEST_F(RandomCheckpoint, RefusesTooManyTensors) {
 TEST_F(RandomCheckpoint, RefusesMoreBytesThanAFileCanHave) {
   json json = tinyConfig("mixtral-8x7b");
   json["num_hidden_layers"] = 1024;
+  json["num_local_experts"] = 16;
   json["hidden_size"] = kMaxWidth;
   json["intermediate_size"] = kMaxWidth;
-  expectError(randomizeCheckpoint(configOf(json), /*seed=*/1, path),
+  // Were it not refused, it would still find no place to write to.
+  std::string nowhere = testing::TempDir() + "/no/such/folder/x.safetensors";
+  expectError(randomizeCheckpoint(configOf(json), /*seed=*/1, nowhere),
               "[moe-random-too-large]");
 }

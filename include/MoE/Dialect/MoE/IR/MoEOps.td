@@ -96,6 +96,7 @@ def MoE_GetWeightOp : MoE_Op<"get_weight",
     written to, in the form on memrefs either.
 
     ```mlir
+    moe.weight @up : !moe.bank<8x256x192xbf16> from ["experts.{e}.up.weight"]
     %up = moe.get_weight @up : !moe.bank<8x256x192xbf16>
     ```
   }];

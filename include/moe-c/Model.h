@@ -1,0 +1,105 @@
+//===- Model.h - Compile a model and run it -*- C -*-===//
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Compiler and runtime behind one C interface, in the library libMoE: a model
+// directory or a module in MLIR text becomes machine code in this process, with
+// its weights bound; its entries are called with tensors that the caller owns.
+// examples/c/forward.c is a complete program.
+//
+// Errors: a function that can fail takes `error`, which may be null. It is set
+// to MOE_OK and an empty message first, and says what went wrong when the
+// function fails. No exception leaves the library.
+//
+// Threads: models are independent of each other; one call at a time per model.
+// Any thread may open models; they are compiled one after the other.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_C_MODEL_H
+#define MOE_C_MODEL_H
+
+#include "moe_rt/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Version of the library, such as "0.1.0".
+const char *moe_version(void);
+
+/// A compiled model with its weights.
+typedef struct moe_model moe_model;
+
+/// How a model is compiled and where its weights come from. `size` is
+/// sizeof(moe_model_options); fields are only ever appended. Zero in any other
+/// field means the default. Nothing is kept after moe_model_open.
+typedef struct moe_model_options {
+  size_t size;
+  /// Checkpoint directory or .safetensors file; null = the model directory.
+  /// A module with weights needs this or `random_weights`.
+  const char *weights;
+  /// Processor to compile for, such as "haswell"; null = this one.
+  const char *target_cpu;
+  /// Additional results of a model directory: "router_logits",
+  /// "expert_counts". A module has the results that it has.
+  const char *const *outputs;
+  size_t num_outputs;
+  /// With `random_weights` not 0, weights are made up from `random_seed`, the
+  /// same for the same seed.
+  uint64_t random_seed;
+  int32_t random_weights;
+  /// Not 0: routing is computed by the reference oracle (slow, to compare).
+  int32_t reference;
+  int32_t num_threads; ///< 0 = one per core of this machine
+  int32_t reserved;    ///< 0
+} moe_model_options;
+
+/// Opens `path`: a model directory (config.json and weights) or a file with
+/// MLIR text of any level. `options` may be null. On failure *out is null and
+/// the status is
+///   MOE_INVALID_ARGUMENT  an argument or the options contradict this page;
+///   MOE_UNSUPPORTED       the options ask for what this version does not know;
+///   MOE_NOT_FOUND         there is nothing at `path`;
+///   MOE_OUT_OF_MEMORY     memory is exhausted;
+///   MOE_INVALID_DATA      the model, its weights or a value of the options was
+///                         refused, as the message says.
+int32_t moe_model_open(const char *path, const moe_model_options *options,
+                       moe_model **out, moe_error *error);
+
+/// Frees the model and everything that it returned. Null is ignored.
+void moe_model_close(moe_model *model);
+
+/// The entries and weights of the model, with names, shapes and symbols; null
+/// without a model. Valid until the model is closed.
+const moe_module *moe_model_module(const moe_model *model);
+
+/// The entry of that name, or the only entry when `name` is null or empty. On
+/// failure null, and the message lists the names.
+const moe_function *moe_model_find(const moe_model *model, const char *name,
+                                   moe_error *error);
+
+/// Shapes of the outputs (tied ones left out, in order) for these inputs, with
+/// `data` null: what to allocate before the call. `out` has room for `n_out`.
+int32_t moe_model_output_shapes(moe_model *model, const moe_function *function,
+                                const moe_tensor *in, size_t n_in,
+                                moe_tensor *out, size_t n_out,
+                                moe_error *error);
+
+/// Runs `function`, which moe_model_find returned for this model. `in` holds
+/// its inputs in order; an input that an output is tied to (a cache) is updated
+/// in place. `out` holds the other outputs, as moe_model_output_shapes says,
+/// with data. The arguments are checked before anything is written.
+int32_t moe_model_call(moe_model *model, const moe_function *function,
+                       const moe_tensor *in, size_t n_in, moe_tensor *out,
+                       size_t n_out, moe_error *error);
+
+#ifdef __cplusplus
+} // extern "C"
+#endif
+
+#endif // MOE_C_MODEL_H
