@@ -1,7 +1,7 @@
 // Large operations are split over chunks of their outermost loop.
 
-// RUN: moe-opt %s -pass-pipeline="builtin.module(func.func(moe-parallelize{grain=1000 max-chunks=8}))" | FileCheck %s
-// RUN: moe-opt %s -pass-pipeline="builtin.module(func.func(moe-parallelize),convert-moe-to-llvm)" | FileCheck %s --check-prefix=OUTLINED
+// RUN: moe-opt %s -pass-pipeline="builtin.module(func.func(moe-parallelize{grain=1000 max-chunks=8}),canonicalize)" | FileCheck %s
+// RUN: moe-opt %s -pass-pipeline="builtin.module(func.func(moe-parallelize),canonicalize,convert-moe-to-llvm)" | FileCheck %s --check-prefix=OUTLINED
 
 #rows = affine_map<(m, n, k) -> (m, k)>
 #columns = affine_map<(m, n, k) -> (n, k)>

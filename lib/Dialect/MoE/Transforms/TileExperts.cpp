@@ -154,7 +154,7 @@ struct TileExpertsPass
       getOperation()->emitError(
           "expected row-tile to be 0 (whole) or more, but "
           "got ")
-          << rowTile << " [moe-tile-experts-row-tile]";
+          << rowTile.getValue() << " [moe-tile-experts-row-tile]";
       return signalPassFailure();
     }
     SmallVector<Operation *> ops;
