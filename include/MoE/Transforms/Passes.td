@@ -107,6 +107,22 @@ def ParallelizePass : Pass<"moe-parallelize"> {
     Statistic<"numParallelized", "parallelized", "operations split">];
 }
 
+def InlineFreshResultsPass
+    : Pass<"moe-inline-fresh-results", "::mlir::ModuleOp"> {
+  let summary = "inlines private functions that return new buffers";
+  let description = [{
+    After bufferization a function writes its results to buffers of its
+    arguments: memory planning gives memory to callers, not to callees. A private
+    function that computes a result in place of an argument (a residual stream, a
+    cache) does so already. Any other one is inlined into its callers.
+
+    *Expects* tensors. *Leaves alone* public functions and recursion. *Never
+    fails.*
+  }];
+  let statistics = [
+    Statistic<"numInlined", "inlined", "calls that were inlined">];
+}
+
 def LowerMemRefsPass : Pass<"moe-lower-memrefs"> {
   let summary = "lowers strided copies and reshapes into dynamic sizes";
   let description = [{

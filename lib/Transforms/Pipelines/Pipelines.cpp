@@ -24,6 +24,7 @@ using namespace mlir::moe;
 
 /// Tensors become memrefs, in place wherever the analysis allows.
 static void addBufferization(OpPassManager &pm) {
+  pm.addPass(createInlineFreshResultsPass());
   pm.addPass(createBufferizeEntriesPass());
   // Results are computed where they belong instead of copied there.
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
@@ -32,6 +33,9 @@ static void addBufferization(OpPassManager &pm) {
   options.functionBoundaryTypeConversion =
       bufferization::LayoutMapOption::IdentityLayoutMap;
   pm.addPass(bufferization::createOneShotBufferizePass(options));
+  // Loops stop carrying buffers that they update in place; only then do results
+  // that are arguments show as such.
+  pm.addPass(createCanonicalizerPass());
   pm.addPass(bufferization::createDropEquivalentBufferResultsPass());
   // Copies of a buffer to itself fold only once the views agree.
   pm.addPass(createCanonicalizerPass());

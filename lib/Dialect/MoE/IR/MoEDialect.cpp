@@ -9,6 +9,7 @@
 #include "MoE/Dialect/MoE/IR/MoE.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Transforms/InliningUtils.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -16,7 +17,21 @@ using namespace mlir::moe;
 
 #include "MoE/Dialect/MoE/IR/MoEDialect.cpp.inc"
 
+namespace {
+/// All ops may be inlined: they mean the same in any function.
+struct MoEInlinerInterface : public DialectInlinerInterface {
+  using DialectInlinerInterface::DialectInlinerInterface;
+  bool isLegalToInline(Operation *, Region *, bool, IRMapping &) const final {
+    return true;
+  }
+  bool isLegalToInline(Region *, Region *, bool, IRMapping &) const final {
+    return true;
+  }
+};
+} // namespace
+
 void MoEDialect::initialize() {
+  addInterfaces<MoEInlinerInterface>();
   registerAttributes();
   registerTypes();
   addOperations<
