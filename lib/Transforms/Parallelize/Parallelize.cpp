@@ -32,7 +32,8 @@ struct ParallelizePass
     if (grain < 1 || maxChunks < 1) {
       getOperation()->emitError("expected grain and max-chunks of at least 1, "
                                 "but got ")
-          << grain.getValue() << " and " << maxChunks.getValue() << " [moe-parallelize-options]";
+          << grain.getValue() << " and " << maxChunks.getValue()
+          << " [moe-parallelize-options]";
       return signalPassFailure();
     }
     SmallVector<linalg::LinalgOp> ops;
