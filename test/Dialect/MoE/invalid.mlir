@@ -1236,6 +1236,18 @@ func.func @f(%rows: tensor<?x4xf32>, %o: tensor<3xi32>) {
 
 // -----
 
+// moe-experts-c10
+func.func @f(%rows: tensor<?x?xf32>, %o: tensor<3xi32>) {
+  // expected-error-re@+1 {{expected a result of a static width, but got 'tensor<?x?xf32>'{{.*}}[moe-experts-c10]}}
+  %y = moe.experts %rows, %o : (tensor<?x?xf32>, tensor<3xi32>) -> tensor<?x?xf32> {
+  ^bb0(%r: tensor<?x?xf32>, %e: index):
+    moe.yield %r : tensor<?x?xf32>
+  }
+  return
+}
+
+// -----
+
 // No label: A yield ends a body.
 func.func @f(%r: tensor<?x4xf32>) {
   // expected-error@+1 {{expects parent op 'moe.experts'}}

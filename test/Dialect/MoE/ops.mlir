@@ -308,6 +308,7 @@ func.func @combine_on_memrefs(%rows: memref<?x192xf32>, %p: memref<?x2xi32>, %y:
 // moe-experts-c7: with banks
 // moe-experts-c8: (rows, index, slices)
 // moe-experts-c9: the rows of the result
+// moe-experts-c10: of a static width
 // CHECK-LABEL: func.func @experts_uniform(
 func.func @experts_uniform(%rows: tensor<?x8xf32>, %offsets: tensor<5xi32>, %b: !moe.bank<4x8x8xf32>) -> tensor<?x6xf32> {
   // CHECK: moe.experts %{{.*}}, %{{.*}} banks(%{{.*}}) : (tensor<?x8xf32>, tensor<5xi32>, !moe.bank<4x8x8xf32>) -> tensor<?x6xf32> {

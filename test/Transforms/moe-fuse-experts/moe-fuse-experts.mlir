@@ -196,6 +196,63 @@ func.func @not_a_slice(%rows: tensor<?x4xf32>, %offsets: tensor<3xi32>, %a: tens
 
 // -----
 
+// A bank has no empty slices; what was found to fit before it is not kept.
+// CHECK-LABEL: func.func @empty_slice(
+// CHECK-NOT: moe.make_bank
+// CHECK: }, {
+// REMARK: experts are not fused: a value of type {{.*}}tensor<0x4xf32>{{.*}} differs between them
+func.func @empty_slice(%rows: tensor<?x4xf32>, %offsets: tensor<3xi32>, %a: tensor<4xf32>, %b: tensor<4xf32>, %ea: tensor<0x4xf32>, %eb: tensor<0x4xf32>) -> tensor<?x4xf32> {
+  %y = moe.experts %rows, %offsets : (tensor<?x4xf32>, tensor<3xi32>) -> tensor<?x4xf32> {
+  ^bb0(%r: tensor<?x4xf32>):
+    %h = linalg.broadcast ins(%a : tensor<4xf32>) outs(%r : tensor<?x4xf32>) dimensions = [0]
+    %u = tensor.cast %ea : tensor<0x4xf32> to tensor<?x4xf32>
+    moe.yield %h : tensor<?x4xf32>
+  }, {
+  ^bb0(%r: tensor<?x4xf32>):
+    %h = linalg.broadcast ins(%b : tensor<4xf32>) outs(%r : tensor<?x4xf32>) dimensions = [0]
+    %u = tensor.cast %eb : tensor<0x4xf32> to tensor<?x4xf32>
+    moe.yield %h : tensor<?x4xf32>
+  }
+  return %y : tensor<?x4xf32>
+}
+
+// -----
+
+// The same blocks, entered the other way round.
+// CHECK-LABEL: func.func @branches(
+// CHECK: }, {
+// REMARK: not fused: {{.*}}'cf.cond_br' differs in where it branches to
+func.func @branches(%rows: tensor<?x4xf32>, %offsets: tensor<3xi32>, %c: i1) -> tensor<?x4xf32> {
+  %y = moe.experts %rows, %offsets : (tensor<?x4xf32>, tensor<3xi32>) -> tensor<?x4xf32> {
+  ^bb0(%r: tensor<?x4xf32>):
+    %v = scf.execute_region -> tensor<?x4xf32> {
+      cf.cond_br %c, ^a, ^b
+    ^a:
+      %n = math.absf %r : tensor<?x4xf32>
+      scf.yield %n : tensor<?x4xf32>
+    ^b:
+      %m = math.exp %r : tensor<?x4xf32>
+      scf.yield %m : tensor<?x4xf32>
+    }
+    moe.yield %v : tensor<?x4xf32>
+  }, {
+  ^bb0(%r: tensor<?x4xf32>):
+    %v = scf.execute_region -> tensor<?x4xf32> {
+      cf.cond_br %c, ^b, ^a
+    ^a:
+      %n = math.absf %r : tensor<?x4xf32>
+      scf.yield %n : tensor<?x4xf32>
+    ^b:
+      %m = math.exp %r : tensor<?x4xf32>
+      scf.yield %m : tensor<?x4xf32>
+    }
+    moe.yield %v : tensor<?x4xf32>
+  }
+  return %y : tensor<?x4xf32>
+}
+
+// -----
+
 // One region is what the pass produces: nothing to do, and no remark.
 // CHECK-LABEL: func.func @one_region(
 // CHECK: moe.experts

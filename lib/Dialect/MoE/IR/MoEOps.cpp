@@ -450,6 +450,9 @@ LogicalResult ExpertsOp::verify() {
     return emitOpError("expected as many result rows as rows, but got ")
            << getRows().getType() << " and " << getResult().getType()
            << " [moe-experts-c4]";
+  if (ShapedType::isDynamic(result[1]))
+    return emitOpError("expected a result of a static width, but got ")
+           << getResult().getType() << " [moe-experts-c10]";
   if ((getIdentity() || getZero()) && !compatible(rows[1], result[1]))
     return emitOpError("expected identity and zero experts only where a row "
                        "and its result are equally wide [moe-experts-c5]");
@@ -499,11 +502,8 @@ LogicalResult ExpertsOp::verifyRegions() {
 LogicalResult
 ExpertsOp::reifyResultShapes(OpBuilder &builder,
                              ReifiedRankedShapedTypeDims &shapes) {
-  auto type = getResult().getType();
-  if (type.isDynamicDim(1))
-    return failure();
   shapes.push_back({sizeOf(builder, getLoc(), getRows(), 0),
-                    builder.getIndexAttr(type.getDimSize(1))});
+                    builder.getIndexAttr(getResult().getType().getDimSize(1))});
   return success();
 }
 

@@ -61,6 +61,10 @@ private:
       return differ("being '" + b.getName().getStringRef() + "' elsewhere");
     if (a.getAttrDictionary() != b.getAttrDictionary())
       return differ("its attributes");
+    // Blocks would have to be paired as values are; bodies have none to speak
+    // of.
+    if (a.getNumSuccessors() || b.getNumSuccessors())
+      return differ("where it branches to");
     if (a.getResultTypes() != b.getResultTypes() ||
         a.getNumOperands() != b.getNumOperands() ||
         a.getNumRegions() != b.getNumRegions())
@@ -132,16 +136,13 @@ private:
         values.push_back(matcher.lookup(value));
     }
 
+    // Nothing is changed before all values are known to fit.
     SmallVector<Value> perExpert;
-    SmallVector<Value> banks;
-    rewriter.setInsertionPoint(op);
+    SmallVector<ArrayRef<Value>> slices;
     for (auto [values, value] : llvm::zip_equal(taken, captured)) {
       if (llvm::all_equal(values))
         continue; // shared by all experts, stays a value from outside
-      auto tensor = dyn_cast<RankedTensorType>(value.getType());
-      Type element = tensor ? tensor.getElementType() : Type();
-      if (!tensor || !tensor.hasStaticShape() || tensor.getRank() == 0 ||
-          !(element.isF32() || element.isBF16() || element.isF16())) {
+      if (!canBeSlice(value.getType(), op.getNumExperts())) {
         ++numMissed;
         std::string type;
         llvm::raw_string_ostream(type) << value.getType();
@@ -150,18 +151,44 @@ private:
             << " differs between them and cannot be a slice of a bank";
         return;
       }
-      SmallVector<int64_t> shape = {op.getNumExperts()};
-      llvm::append_range(shape, tensor.getShape());
-      banks.push_back(MakeBankOp::create(
-          rewriter, op.getLoc(), BankType::get(shape, element), values));
+      slices.push_back(values);
       perExpert.push_back(value);
     }
+    rewriter.setInsertionPoint(op);
+    SmallVector<Value> banks;
+    for (ArrayRef<Value> values : slices)
+      banks.push_back(makeBank(rewriter, op, values));
     replaceByUniform(rewriter, op, perExpert, banks);
     ++numFused;
     remark::passed(op.getLoc(), options)
         << std::to_string(op.getBodies().size()) << " bodies became one over "
         << std::to_string(banks.size()) << " banks";
     rewriter.eraseOp(op);
+  }
+
+  /// Whether a bank of `experts` values of this type exists.
+  static bool canBeSlice(Type type, int64_t experts) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (!tensor || !tensor.hasStaticShape() || tensor.getRank() < 1 ||
+        tensor.getRank() >= MOE_MAX_RANK)
+      return false;
+    Type element = tensor.getElementType();
+    if (!element.isF32() && !element.isBF16() && !element.isF16())
+      return false;
+    int64_t elements = experts;
+    return llvm::all_of(tensor.getShape(), [&](int64_t size) {
+      return size > 0 && !llvm::MulOverflow(elements, size, elements);
+    });
+  }
+
+  static Value makeBank(OpBuilder &builder, ExpertsOp op,
+                        ArrayRef<Value> slices) {
+    auto slice = cast<RankedTensorType>(slices.front().getType());
+    SmallVector<int64_t> shape = {op.getNumExperts()};
+    llvm::append_range(shape, slice.getShape());
+    return MakeBankOp::create(builder, op.getLoc(),
+                              BankType::get(shape, slice.getElementType()),
+                              slices);
   }
 
   /// The op with one body, in which `perExpert` values are slices of `banks`.

@@ -15,16 +15,39 @@
 using namespace mlir;
 using namespace mlir::moe;
 
-/// The loop of `op` that runs over the rows (dimension 0) of every operand in
-/// `rows` and of every result; none if there is no such parallel loop.
+namespace {
+
+/// Values of a body that stand for the rows of a tile: tensors whose dimension
+/// 0 is the rows, and the number of rows itself.
+struct RowValues {
+  DenseSet<Value> tensors, counts;
+
+  /// Whether `op`, or an op nested in it, takes one of them.
+  bool areUsedBy(Operation &op) const {
+    auto uses = [&](Operation *nested) {
+      bool any = llvm::any_of(nested->getOperands(), [&](Value v) {
+        return tensors.contains(v) || counts.contains(v);
+      });
+      return any ? WalkResult::interrupt() : WalkResult::advance();
+    };
+    return op.walk(uses).wasInterrupted();
+  }
+};
+
+} // namespace
+
+/// The loop of `op` that runs over dimension 0 of every operand that is rows;
+/// none if there is no such parallel loop, or if a result is not rows.
 static std::optional<unsigned> findRowLoop(linalg::LinalgOp op,
                                            const DenseSet<Value> &rows) {
   std::optional<unsigned> loop;
   for (OpOperand &operand : op->getOpOperands()) {
-    AffineMap map = op.getMatchingIndexingMap(&operand);
-    bool isRows = rows.contains(operand.get()) || op.isDpsInit(&operand);
-    if (!isRows)
+    if (!rows.contains(operand.get())) {
+      if (op.isDpsInit(&operand))
+        return std::nullopt;
       continue;
+    }
+    AffineMap map = op.getMatchingIndexingMap(&operand);
     if (map.getNumResults() == 0)
       return std::nullopt;
     auto dim = dyn_cast<AffineDimExpr>(map.getResult(0));
@@ -39,7 +62,7 @@ static std::optional<unsigned> findRowLoop(linalg::LinalgOp op,
   // of an operand that is shared by all rows.
   for (OpOperand &operand : op->getOpOperands()) {
     AffineMap map = op.getMatchingIndexingMap(&operand);
-    bool isRows = rows.contains(operand.get()) || op.isDpsInit(&operand);
+    bool isRows = rows.contains(operand.get());
     for (AffineExpr expr : map.getResults().drop_front(isRows ? 1 : 0))
       if (expr.isFunctionOfDim(*loop))
         return std::nullopt;
@@ -49,34 +72,32 @@ static std::optional<unsigned> findRowLoop(linalg::LinalgOp op,
 
 /// What the body of `op` can tell rows apart by: its loop indices, or a value
 /// such as the number of rows that it takes from outside.
-static bool readsRowsFromBody(linalg::LinalgOp op,
-                              const DenseSet<Value> &rows) {
-  return op
-      ->walk([&](Operation *nested) {
-        bool takesRows = nested != op.getOperation() &&
-                         llvm::any_of(nested->getOperands(), [&](Value v) {
-                           return rows.contains(v);
-                         });
-        return isa<linalg::IndexOp>(nested) || takesRows
-                   ? WalkResult::interrupt()
-                   : WalkResult::advance();
-      })
-      .wasInterrupted();
+static bool readsRowsFromBody(linalg::LinalgOp op, const RowValues &values) {
+  auto reads = [&](Operation *nested) {
+    bool any = nested != op.getOperation() &&
+               (isa<linalg::IndexOp>(nested) || values.areUsedBy(*nested));
+    return any ? WalkResult::interrupt() : WalkResult::advance();
+  };
+  return op->walk(reads).wasInterrupted();
+}
+
+/// An empty tensor of as many rows as `values` has. Their number must not
+/// appear in any other dimension.
+static bool isEmptyOfRows(tensor::EmptyOp op, const RowValues &values) {
+  auto isCount = [&](Value size) { return values.counts.contains(size); };
+  return op.getType().getRank() > 0 && op.getType().isDynamicDim(0) &&
+         isCount(op.getDynamicSizes().front()) &&
+         llvm::none_of(op.getDynamicSizes().drop_front(), isCount);
+}
+
+/// The number of rows: dimension 0 of a tensor of rows.
+static bool isRowCount(tensor::DimOp op, const RowValues &values) {
+  return values.tensors.contains(op.getSource()) &&
+         op.getConstantIndex() == std::optional<int64_t>(0);
 }
 
 bool moe::isRowwise(Region &body, std::string *reason) {
-  DenseSet<Value> rows = {body.getArgument(0)};
-  // Bodies of nested regions may take rows from outside.
-  auto dependsOnRows = [&](Operation &op) {
-    return op
-        .walk([&](Operation *nested) {
-          return llvm::any_of(nested->getOperands(),
-                              [&](Value v) { return rows.contains(v); })
-                     ? WalkResult::interrupt()
-                     : WalkResult::advance();
-        })
-        .wasInterrupted();
-  };
+  RowValues values = {{body.getArgument(0)}, {}};
   auto reject = [&](Operation &op) {
     if (reason)
       llvm::raw_string_ostream(*reason)
@@ -84,31 +105,30 @@ bool moe::isRowwise(Region &body, std::string *reason) {
     return false;
   };
   for (Operation &op : body.front().without_terminator()) {
-    // The number of rows may size a buffer, whose rows are then rows too.
-    if (isa<tensor::DimOp>(op)) {
-      rows.insert(op.getResult(0));
-      continue;
-    }
-    if (auto empty = dyn_cast<tensor::EmptyOp>(op)) {
-      bool leading = empty.getType().getRank() > 0 &&
-                     empty.getType().isDynamicDim(0) && dependsOnRows(op);
-      if (leading)
-        rows.insert(empty.getResult());
-      continue;
-    }
-    if (!dependsOnRows(op)) {
+    if (!values.areUsedBy(op)) {
       if (isMemoryEffectFree(&op))
         continue;
       return reject(op);
     }
+    if (auto dim = dyn_cast<tensor::DimOp>(op);
+        dim && isRowCount(dim, values)) {
+      values.counts.insert(dim.getResult());
+      continue;
+    }
+    if (auto empty = dyn_cast<tensor::EmptyOp>(op);
+        empty && isEmptyOfRows(empty, values)) {
+      values.tensors.insert(empty.getResult());
+      continue;
+    }
     auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
     if (!linalgOp || !linalgOp.hasPureTensorSemantics() ||
-        readsRowsFromBody(linalgOp, rows) || !findRowLoop(linalgOp, rows))
+        readsRowsFromBody(linalgOp, values) ||
+        !findRowLoop(linalgOp, values.tensors))
       return reject(op);
-    rows.insert(op.result_begin(), op.result_end());
+    values.tensors.insert(op.result_begin(), op.result_end());
   }
   Operation *yield = body.front().getTerminator();
-  if (!rows.contains(yield->getOperand(0)))
+  if (!values.tensors.contains(yield->getOperand(0)))
     return reject(*yield);
   return true;
 }
