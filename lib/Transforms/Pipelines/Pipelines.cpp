@@ -92,7 +92,9 @@ void moe::buildCompilePipeline(OpPassManager &pm,
   if (options.stopAfter == Stage::Graph)
     return;
 
-  // planned: every dispatch has a bound on its rows.
+  // planned: every dispatch has a bound on its rows. Elementwise operations of
+  // any dialect are linalg from here on, which is what is tiled and bufferized.
+  pm.addPass(createConvertElementwiseToLinalgPass());
   pm.addPass(createFuseExpertsPass());
   pm.addPass(createPlanCapacityPass());
   pm.addPass(createCanonicalizerPass());
