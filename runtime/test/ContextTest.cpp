@@ -185,6 +185,21 @@ TEST(Context, MessageSurvivesACallThatSucceeds) {
   EXPECT_TRUE(endsWith(moe_ctx_message(context.handle), "[moe-ctx-function]"));
 }
 
+TEST(Context, RefusedCall) {
+  TestModule tables;
+  tables.entry = [](moe_ctx *ctx, const moe_tensor *, size_t, moe_tensor *,
+                    size_t) -> int32_t {
+    moe_function function = {};
+    function.name = "forward";
+    return moe_rt_refuse(ctx, &function, "100%s rows [moe-test]");
+  };
+  Context context(tables.get());
+  expectError(call(context.handle, &tables.function), context.handle,
+              MOE_INVALID_ARGUMENT, "[moe-test]");
+  EXPECT_STREQ(moe_ctx_message(context.handle),
+               "'forward': 100%s rows [moe-test]");
+}
+
 //===----------------------------------------------------------------------===//
 // Workspace and threads
 //===----------------------------------------------------------------------===//

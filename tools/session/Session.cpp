@@ -249,6 +249,7 @@ Error Session::Impl::load(std::unique_ptr<llvm::MemoryBuffer> object) {
         llvm::JITSymbolFlags::Exported};
   };
   define("moe_rt_enter", &moe_rt_enter);
+  define("moe_rt_refuse", &moe_rt_refuse);
   define("moe_rt_workspace", &moe_rt_workspace);
   define("moe_rt_weights", &moe_rt_weights);
   define("moe_rt_parallel", &moe_rt_parallel);

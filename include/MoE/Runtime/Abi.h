@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /// Version of everything in this header. Stamped into each compiled module.
-#define MOE_ABI_VERSION 1
+#define MOE_ABI_VERSION 2
 
 /// Largest rank of a tensor that crosses the ABI.
 #define MOE_MAX_RANK 8
@@ -188,6 +188,12 @@ typedef struct moe_module {
 int32_t moe_rt_enter(struct moe_ctx *ctx, const moe_function *function,
                      const moe_tensor *in, size_t n_in, const moe_tensor *out,
                      size_t n_out);
+
+/// Ends a call that an assertion of `function` refuses, after moe_rt_enter and
+/// before anything is computed: the context's message is `message`, with the
+/// name of the function. Returns MOE_INVALID_ARGUMENT.
+int32_t moe_rt_refuse(struct moe_ctx *ctx, const moe_function *function,
+                      const char *message);
 
 /// Memory for one call: at least `bytes`, aligned to 64, kept by the context
 /// and reused by the next call. Null (and a message) when there is none.

@@ -43,9 +43,12 @@ def ConvertMoEToLoopsPass : Pass<"convert-moe-to-loops"> {
   let summary = "lowers routing ops on memrefs to loops";
   let description = [{
     *Expects* the ops in their form on memrefs, *produces* `scf`, `memref` and
-    arithmetic. *Fails when* an op is still on tensors.
+    arithmetic, and a `cf.assert` on the number of slots of a `moe.plan` where
+    that is dynamic. *Fails when* an op is still on tensors, or a `moe.plan` has
+    a rule instead of a capacity.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::cf::ControlFlowDialect",
                            "::mlir::math::MathDialect",
                            "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect"];
@@ -59,11 +62,14 @@ def ConvertMoEToReferencePass
     plain C++ of runtime/reference/, through the functions `moe_reference_*`
     of MoE/Runtime/Abi.h, instead of by generated code.
 
-    *Expects* the ops in their form on memrefs. *Fails when* an op is still on
-    tensors.
+    *Expects* the ops in their form on memrefs; *produces*, besides the calls,
+    a `cf.assert` on the number of slots of a `moe.plan` where that is dynamic.
+    *Fails when* an op is still on tensors, or a `moe.plan` has a rule instead of
+    a capacity.
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect",
                            "::mlir::arith::ArithDialect",
+                           "::mlir::cf::ControlFlowDialect",
                            "::mlir::memref::MemRefDialect"];
 }
 
@@ -140,6 +146,28 @@ def LowerMemRefsPass : Pass<"moe-lower-memrefs"> {
                            "::mlir::memref::MemRefDialect"];
 }
 
+def HoistAssertionsPass : Pass<"moe-hoist-assertions", "::mlir::ModuleOp"> {
+  let summary = "checks assertions on entry";
+  let description = [{
+    Every `cf.assert` disappears from its function f and is checked by
+    `@f.checks` instead, a function of the argument sizes and index values that
+    returns the number of the first message that applies, 0 if none does. It
+    includes the checks of callees. The C function of an entry calls it before
+    it computes, so a failing assertion refuses the call instead of ending the
+    process.
+
+    *Expects* functions on memrefs, before memory planning. *Leaves alone*
+    functions that were hoisted before. *Fails when* an assertion, or a call of a
+    function with assertions, is in a loop or a branch, when a condition depends
+    on data, and when a function with assertions calls itself or could run
+    without its checks.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::func::FuncDialect"];
+  let statistics = [
+    Statistic<"numHoisted", "hoisted", "assertions that are checked on entry">];
+}
+
 def PlanMemoryPass : Pass<"moe-plan-memory", "::mlir::ModuleOp"> {
   let summary = "places all allocations in one workspace per call";
   let description = [{
@@ -167,7 +195,8 @@ def ConvertMoEToLLVMPass : Pass<"convert-moe-to-llvm", "::mlir::ModuleOp"> {
     runtime fills, and every entry gets a C function and a description in the
     module table (MoE/Runtime/Abi.h).
 
-    *Expects* functions on memrefs after memory planning.
+    *Expects* functions on memrefs after the hoisting of assertions and memory
+    planning.
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect",
                            "::mlir::arith::ArithDialect",

@@ -58,6 +58,8 @@ static void addLoweringToLLVM(OpPassManager &pm,
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  // A call either fails before it computes or not at all.
+  pm.addPass(createHoistAssertionsPass());
   pm.addPass(createPlanMemoryPass());
 
   ConvertMoEToLLVMPassOptions toLLVM;

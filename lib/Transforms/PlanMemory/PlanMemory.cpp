@@ -17,15 +17,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "MoE/Transforms/Passes.h"
-#include "mlir/Analysis/CallGraph.h"
+#include "MoE/Transforms/Utils/CalleesFirst.h"
+#include "MoE/Transforms/Utils/EntryValues.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
-#include "mlir/Interfaces/ViewLikeInterface.h"
-#include "llvm/ADT/SCCIterator.h"
 
 namespace mlir::moe {
 #define GEN_PASS_DEF_PLANMEMORYPASS
@@ -33,140 +30,12 @@ namespace mlir::moe {
 } // namespace mlir::moe
 
 using namespace mlir;
+using mlir::moe::EntryValues;
 
 namespace {
 
 /// Every place in the workspace starts at a multiple of this many bytes.
 constexpr int64_t kAlignment = 64;
-
-/// Recomputes index values at the entry of a function, from its arguments.
-class EntryValues {
-public:
-  /// `dim` gives the size of a dimension of a memref argument.
-  using ArgumentSize = std::function<Value(BlockArgument, int64_t dim)>;
-  /// `value` gives an index argument itself.
-  using ArgumentValue = std::function<Value(BlockArgument)>;
-
-  EntryValues(OpBuilder &builder, Block &entry, ArgumentSize argumentSize,
-              ArgumentValue argumentValue)
-      : builder(builder), entry(entry), argumentSize(std::move(argumentSize)),
-        argumentValue(std::move(argumentValue)) {}
-
-  /// `value`, or an upper bound of it; null if there is none on entry.
-  Value compute(Value value) {
-    auto [it, inserted] = known.try_emplace(value, Value());
-    if (!inserted)
-      return it->second;
-    Value result = computeNew(value);
-    known[value] = result;
-    return result;
-  }
-
-  /// Size `dim` of `memref`, or an upper bound of it; null if there is none.
-  Value computeSize(Value memref, int64_t dim) {
-    auto type = cast<MemRefType>(memref.getType());
-    if (!type.isDynamicDim(dim))
-      return constant(type.getDimSize(dim));
-    if (auto argument = dyn_cast<BlockArgument>(memref)) {
-      if (argument.getOwner() == &entry)
-        return argumentSize(argument, dim);
-      auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
-      if (loop && argument.getArgNumber() > 0)
-        return computeSize(loop.getInitArgs()[argument.getArgNumber() - 1],
-                           dim);
-      return Value();
-    }
-    Operation *op = memref.getDefiningOp();
-    if (auto alloc = dyn_cast<memref::AllocOp>(op))
-      return compute(alloc.getDynamicSizes()[type.getDynamicDimIndex(dim)]);
-    if (auto cast = dyn_cast<memref::CastOp>(op))
-      return computeSize(cast.getSource(), dim);
-    if (auto subview = dyn_cast<memref::SubViewOp>(op))
-      return computeSubviewSize(subview, dim);
-    if (auto view = dyn_cast<memref::ReinterpretCastOp>(op))
-      return compute(view.getSizes()[type.getDynamicDimIndex(dim)]);
-    if (auto expand = dyn_cast<memref::ExpandShapeOp>(op))
-      return compute(expand.getOutputShape()[type.getDynamicDimIndex(dim)]);
-    if (auto collapse = dyn_cast<memref::CollapseShapeOp>(op)) {
-      Value product;
-      ReassociationIndices group = collapse.getReassociationIndices()[dim];
-      for (int64_t source : group) {
-        Value size = computeSize(collapse.getSrc(), source);
-        if (!size)
-          return Value();
-        product = product ? arith::MulIOp::create(builder, loc(), product, size)
-                                .getResult()
-                          : size;
-      }
-      return product;
-    }
-    if (auto loop = dyn_cast<scf::ForOp>(op))
-      return computeSize(
-          loop.getInitArgs()[cast<OpResult>(memref).getResultNumber()], dim);
-    return Value();
-  }
-
-  Value constant(int64_t value) {
-    return arith::ConstantIndexOp::create(builder, loc(), value);
-  }
-
-private:
-  Location loc() { return entry.getParentOp()->getLoc(); }
-
-  Value computeSubviewSize(memref::SubViewOp op, int64_t dim) {
-    // A rank-reducing subview drops unit dimensions.
-    llvm::SmallBitVector dropped = op.getDroppedDims();
-    int64_t kept = -1;
-    for (int64_t i = 0, e = op.getSourceType().getRank(); i < e; ++i) {
-      if (dropped.test(i) || ++kept != dim)
-        continue;
-      OpFoldResult size = op.getMixedSizes()[i];
-      if (auto value = dyn_cast<Value>(size))
-        return compute(value);
-      return constant(cast<IntegerAttr>(cast<Attribute>(size)).getInt());
-    }
-    return Value();
-  }
-
-  Value computeNew(Value value) {
-    if (auto argument = dyn_cast<BlockArgument>(value)) {
-      if (argument.getOwner() == &entry)
-        return argumentValue(argument);
-      return Value();
-    }
-    Operation *op = value.getDefiningOp();
-    if (auto dim = dyn_cast<memref::DimOp>(op)) {
-      if (std::optional<int64_t> index = dim.getConstantIndex())
-        return computeSize(dim.getSource(), *index);
-      return Value();
-    }
-    // What may fail, such as a division, must not run where it would not have.
-    if (!isPure(op) || op->getNumRegions() != 0 || op->getNumResults() != 1)
-      return Value();
-
-    IRMapping mapping;
-    SmallVector<Value> computed;
-    for (Value operand : op->getOperands()) {
-      Value known = compute(operand);
-      if (known) {
-        mapping.map(operand, known);
-        computed.push_back(known);
-      }
-    }
-    if (computed.size() == op->getNumOperands())
-      return builder.clone(*op, mapping)->getResult(0);
-    // min(a, b) is at most a, whatever b is.
-    if (isa<arith::MinSIOp, arith::MinUIOp>(op) && !computed.empty())
-      return computed.front();
-    return Value();
-  }
-
-  OpBuilder &builder;
-  Block &entry;
-  ArgumentSize argumentSize;
-  ArgumentValue argumentValue;
-  DenseMap<Value, Value> known;
-};
 
 /// Memory of one function.
 struct FunctionPlan {
@@ -181,25 +50,14 @@ public:
     SymbolTable table(getOperation());
     symbols = &table;
     plans.clear();
-    // Callees come first in the post order of the call graph.
-    CallGraph graph(getOperation());
-    for (auto scc = llvm::scc_begin(const_cast<const CallGraph *>(&graph));
-         !scc.isAtEnd(); ++scc) {
-      for (CallGraphNode *node : *scc) {
-        if (node->isExternal())
-          continue;
-        auto function =
-            dyn_cast<func::FuncOp>(node->getCallableRegion()->getParentOp());
-        if (!function)
-          continue;
-        if (scc.hasCycle()) {
-          function.emitError("expected no recursion, but got a function that "
-                             "calls itself [moe-plan-memory-recursion]");
-          return signalPassFailure();
-        }
-        if (failed(planFunction(function)))
-          return signalPassFailure();
+    for (auto [function, isRecursive] : moe::getCalleesFirst(getOperation())) {
+      if (isRecursive) {
+        function.emitError("expected no recursion, but got a function that "
+                           "calls itself [moe-plan-memory-recursion]");
+        return signalPassFailure();
       }
+      if (failed(planFunction(function)))
+        return signalPassFailure();
     }
   }
 
@@ -311,65 +169,22 @@ private:
   /// takes; false (with an error) if one is not known on entry.
   bool computeCallSizes(EntryValues &values, func::CallOp call,
                         SmallVectorImpl<Value> &sizes) {
-    for (Value operand : call.getOperands()) {
-      SmallVector<Value> needed;
-      if (auto type = dyn_cast<MemRefType>(operand.getType())) {
-        for (int64_t dim = 0; dim < type.getRank(); ++dim)
-          if (type.isDynamicDim(dim))
-            needed.push_back(values.computeSize(operand, dim));
-      } else if (operand.getType().isIndex()) {
-        needed.push_back(values.compute(operand));
-      }
-      for (Value value : needed) {
-        if (!value) {
-          call.emitOpError("expected the sizes of its operands to be bounded "
-                           "on entry of the function, but those of a ")
-              << operand.getType() << " depend on data "
-              << "[moe-plan-memory-call]";
-          return false;
-        }
-        sizes.push_back(value);
-      }
-    }
-    return true;
+    Value unknown = values.appendSizes(call.getOperands(), sizes);
+    if (unknown)
+      call.emitOpError("expected the sizes of its operands to be bounded on "
+                       "entry of the function, but those of a ")
+          << unknown.getType() << " depend on data "
+          << "[moe-plan-memory-call]";
+    return !unknown;
   }
 
   /// func private @f.workspace(sizes...) -> index
   LogicalResult createSizeFunction(func::FuncOp function, FunctionPlan &plan) {
-    MLIRContext *context = &getContext();
-    Type index = IndexType::get(context);
-    Block &body = function.getBody().front();
-    DenseMap<std::pair<unsigned, int64_t>, unsigned> position;
-    unsigned count = 0;
-    for (BlockArgument argument : body.getArguments()) {
-      if (auto type = dyn_cast<MemRefType>(argument.getType())) {
-        for (int64_t dim = 0; dim < type.getRank(); ++dim)
-          if (type.isDynamicDim(dim))
-            position[{argument.getArgNumber(), dim}] = count++;
-      } else if (argument.getType().isIndex()) {
-        position[{argument.getArgNumber(), -1}] = count++;
-      }
-    }
-    ImplicitLocOpBuilder builder(function.getLoc(), context);
-    builder.setInsertionPoint(function);
-    auto size = func::FuncOp::create(
-        builder, (function.getName() + ".workspace").str(),
-        FunctionType::get(context, SmallVector<Type>(count, index), index));
-    size.setPrivate();
-    symbols->insert(size);
-    Block *entry = size.addEntryBlock();
-    builder.setInsertionPointToStart(entry);
-    EntryValues values(
-        builder, body,
-        [&](BlockArgument argument, int64_t dim) -> Value {
-          return entry->getArgument(
-              position.at({argument.getArgNumber(), dim}));
-        },
-        [&](BlockArgument argument) -> Value {
-          auto it = position.find({argument.getArgNumber(), -1});
-          return it == position.end() ? Value()
-                                      : Value(entry->getArgument(it->second));
-        });
+    ImplicitLocOpBuilder builder(function.getLoc(), &getContext());
+    func::FuncOp size = moe::createSizesFunction(
+        builder, *symbols, function, "workspace", builder.getIndexType());
+    EntryValues values = moe::getValuesInSizesFunction(
+        builder, function, size, EntryValues::Mode::UpperBound);
     Value total = values.constant(0);
     for (memref::AllocOp alloc : plan.allocs) {
       Value bytes = computeBytes(builder, values, alloc);
@@ -407,7 +222,7 @@ private:
     ImplicitLocOpBuilder builder(function.getLoc(), &getContext());
     builder.setInsertionPointToStart(&body);
     EntryValues values(
-        builder, body,
+        builder, body, EntryValues::Mode::UpperBound,
         [&](BlockArgument argument, int64_t dim) -> Value {
           return memref::DimOp::create(builder, argument, dim);
         },

@@ -201,6 +201,13 @@ int32_t moe_rt_enter(moe_ctx *ctx, const moe_function *function,
   });
 }
 
+int32_t moe_rt_refuse(moe_ctx *ctx, const moe_function *function,
+                      const char *message) {
+  // The message has a tag of its own.
+  return moe_error_set(ctx ? &ctx->error : nullptr, MOE_INVALID_ARGUMENT,
+                       "'%s': %s", Shown(function->name).text, message);
+}
+
 int32_t moe_ctx_output_shapes(moe_ctx *ctx, const moe_function *function,
                               const moe_tensor *in, size_t n_in,
                               moe_tensor *out, size_t n_out) {

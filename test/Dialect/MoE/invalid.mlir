@@ -1519,6 +1519,24 @@ module attributes {moe.workspace = @f} {}
 
 // -----
 
+// moe-entry-c8
+// expected-error-re@+1 {{expected 'moe.checks' on a function to name another one, but got "f"{{.*}}[moe-entry-c8]}}
+func.func private @f() attributes {moe.checks = "f"}
+
+// -----
+
+// moe-entry-c8: Not strings.
+// expected-error-re@+1 {{expected 'moe.messages' on a module to be an array of strings, but got [1]{{.*}}[moe-entry-c8]}}
+module attributes {moe.messages = [1]} {}
+
+// -----
+
+// moe-entry-c8: Not on a module.
+// expected-error-re@+1 {{expected 'moe.messages' on a module{{.*}}[moe-entry-c8]}}
+func.func private @f() attributes {moe.messages = []}
+
+// -----
+
 // moe-entry-c2: The attributes kept in moe.entry are checked as well.
 // expected-error-re@+1 {{expected each size in 'moe.shape' to be a symbol{{.*}}[moe-entry-c2]}}
 func.func private @f(memref<?xf32>) attributes {moe.entry = {inputs = [{moe.shape = [4]}], results = []}}

@@ -9,6 +9,15 @@ func.func private @unlowered(%x: memref<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: 
 
 // -----
 
+// An assertion would end the process.
+func.func private @assertion(%c: i1) {
+  // expected-error-re@+1 {{expected to be lowered before{{.*}}[moe-to-llvm-unlowered]}}
+  cf.assert %c, "no"
+  return
+}
+
+// -----
+
 // expected-error-re@+1 {{expected 'arg0' to have a type of the ABI and at most 8 dimensions, but got 'memref<4xcomplex<f32>>'{{.*}}[moe-to-llvm-argument]}}
 func.func @element_type(%x: memref<4xcomplex<f32>>) attributes {moe.entry = {inputs = [{}], results = []}} {
   return

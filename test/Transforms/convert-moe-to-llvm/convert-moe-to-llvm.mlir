@@ -111,3 +111,44 @@ func.func private @make_bank(%a: memref<4xf32>, %b: memref<4xf32>, %n: index) {
   }
   return
 }
+
+// -----
+
+// Assertions are checked after the arguments and before memory is reserved.
+// CHECK-LABEL: module {
+// CHECK-NOT: moe.messages
+// CHECK: llvm.func @moe_rt_refuse(!llvm.ptr, !llvm.ptr, !llvm.ptr) -> i32
+// CHECK-LABEL: llvm.func @moe_entry.checked(
+// CHECK-SAME: %[[CTX:.*]]: !llvm.ptr, %{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: !llvm.ptr, %{{.*}}: i64) -> i32 {
+// CHECK: %[[FUNCTION:.*]] = llvm.getelementptr
+// CHECK: llvm.call @moe_rt_enter
+// CHECK: ^[[FAIL:.*]](%{{.*}}: i32):
+// CHECK: %[[NUMBER:.*]] = func.call @checked.checks(
+// CHECK: %[[NONE:.*]] = arith.constant 0 : index
+// CHECK: %[[APPLIES:.*]] = arith.cmpi ne, %[[NUMBER]], %[[NONE]]
+// CHECK: cf.cond_br %[[APPLIES]], ^[[REFUSED:.*]], ^[[PASSED:.*]]
+// CHECK: ^[[REFUSED]]:
+// CHECK: %[[TABLE:.*]] = llvm.mlir.addressof @moe.messages
+// CHECK: %[[PLACE:.*]] = llvm.getelementptr %[[TABLE]][%{{.*}}] : (!llvm.ptr, i64) -> !llvm.ptr, !llvm.ptr
+// CHECK: %[[MESSAGE:.*]] = llvm.load %[[PLACE]]
+// CHECK: %[[STATUS:.*]] = llvm.call @moe_rt_refuse(%[[CTX]], %[[FUNCTION]], %[[MESSAGE]])
+// CHECK: cf.br ^[[FAIL]](%[[STATUS]] : i32)
+// CHECK: ^[[PASSED]]:
+// CHECK: func.call @checked.workspace(
+// CHECK: call @checked(
+// The first message has number 1.
+// CHECK: llvm.mlir.global private constant @[[TEXT:.*]]("more than 8 rows [moe-test]\00")
+// CHECK: llvm.mlir.global private constant @moe.messages() {{.*}} : !llvm.array<2 x ptr>
+// CHECK: llvm.mlir.zero
+// CHECK: llvm.mlir.addressof @[[TEXT]]
+module attributes {moe.messages = ["more than 8 rows [moe-test]"]} {
+  func.func @checked(%x: memref<?xf32>, %ws: memref<?xi8>) attributes {moe.checks = @checked.checks, moe.workspace = @checked.workspace, moe.entry = {inputs = [{}], results = []}} {
+    return
+  }
+  func.func private @checked.checks(%n: index) -> index {
+    return %n : index
+  }
+  func.func private @checked.workspace(%n: index) -> index {
+    return %n : index
+  }
+}

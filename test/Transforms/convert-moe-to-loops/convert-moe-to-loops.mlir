@@ -30,8 +30,14 @@ func.func @router_selected(%z: memref<?x4xf32>, %w: memref<?x2xf32>, %ids: memre
   return
 }
 
-// Without a capacity nothing is sorted or claimed.
+// Without a capacity nothing is sorted or claimed. Rows are i32: as many slots
+// as there are rows must fit, (2^31 - 1) / 2 tokens of 2.
 // CHECK-LABEL: func.func @plan_dropless(
+// CHECK-SAME: %[[IDS:[a-z0-9]+]]: memref<?x2xi32>
+// CHECK: %[[T:.*]] = memref.dim %[[IDS]], %{{.*}}
+// CHECK: %[[MOST:.*]] = arith.constant 1073741823 : index
+// CHECK: %[[FIT:.*]] = arith.cmpi ule, %[[T]], %[[MOST]]
+// CHECK: cf.assert %[[FIT]], "moe.plan of k = 2 got more than 1073741823 tokens, expected T * k < 2^31 because rows are i32; split the batch [moe-plan-slots]"
 // CHECK-COUNT-1: memref.alloc() : memref<8xi32>
 // CHECK-NOT: memref.alloc
 // CHECK-NOT: scf.while
@@ -42,9 +48,19 @@ func.func @plan_dropless(%w: memref<?x2xf32>, %ids: memref<?x2xi32>, %counts: me
   return
 }
 
+// The verifier has shown as much where the number of tokens is static.
+// CHECK-LABEL: func.func @plan_static(
+// CHECK-NOT: cf.assert
+// CHECK: return
+func.func @plan_static(%w: memref<3x2xf32>, %ids: memref<3x2xi32>, %counts: memref<8xi32>, %offsets: memref<9xi32>, %source: memref<6xi32>, %position: memref<3x2xi32>, %out: memref<3x2xf32>) {
+  moe.plan %w, %ids into(%counts, %offsets, %source, %position, %out) : (memref<3x2xf32>, memref<3x2xi32>, memref<8xi32>, memref<9xi32>, memref<6xi32>, memref<3x2xi32>, memref<3x2xf32>) -> ()
+  return
+}
+
 // Batch priority sorts the tokens, in scratch of T elements.
 // CHECK-LABEL: func.func @plan_batch(
 // CHECK-SAME: %[[W:[a-z0-9]+]]: memref<?x2xf32>, %[[IDS:[a-z0-9]+]]: memref<?x2xi32>, %[[C:[a-z0-9]+]]: index
+// CHECK: cf.assert
 // CHECK: %[[T:.*]] = memref.dim %[[IDS]], %{{.*}}
 // CHECK-COUNT-2: memref.alloc(%[[T]]) : memref<?xi32>
 // CHECK: memref.alloc(%[[T]]) : memref<?xf32>

@@ -16,3 +16,15 @@ func.func @layer(%z: memref<?x4xf32>, %w: memref<?x2xf32>, %ids: memref<?x2xi32>
   moe.combine %rows, %ids weights(%w) into(%y) : (memref<?x4xf32>, memref<?x2xi32>, memref<?x2xf32>, memref<?x4xf32>) -> ()
   return
 }
+
+// Rows are i32: the slots of a plan must fit.
+// CHECK-LABEL: func.func @plan(
+// CHECK: %[[T:.*]] = memref.dim
+// CHECK: %[[MOST:.*]] = arith.constant 715827882 : index
+// CHECK: %[[FIT:.*]] = arith.cmpi ule, %[[T]], %[[MOST]]
+// CHECK: cf.assert %[[FIT]], "moe.plan of k = 3 got more than 715827882 tokens, {{.*}} [moe-plan-slots]"
+// CHECK: llvm.call @moe_reference_plan
+func.func @plan(%w: memref<?x3xf32>, %ids: memref<?x3xi32>, %counts: memref<8xi32>, %offsets: memref<9xi32>, %source: memref<?xi32>, %position: memref<?x3xi32>, %out: memref<?x3xf32>) {
+  moe.plan %w, %ids into(%counts, %offsets, %source, %position, %out) : (memref<?x3xf32>, memref<?x3xi32>, memref<8xi32>, memref<9xi32>, memref<?xi32>, memref<?x3xi32>, memref<?x3xf32>) -> ()
+  return
+}

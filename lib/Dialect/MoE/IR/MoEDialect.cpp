@@ -234,15 +234,24 @@ static bool isLimit(Attribute attribute) {
 LogicalResult MoEDialect::verifyOperationAttribute(Operation *op,
                                                    NamedAttribute attribute) {
   StringRef name = attribute.getName();
-  // Left by bufferization of entries and memory planning for later passes.
+  // Left by some passes for later ones.
   if (name == attr::kEntry)
     return verifyEntry(op, attribute.getValue());
-  if (name == attr::kWorkspace) {
+  if (name == attr::kWorkspace || name == attr::kChecks) {
     if (isa<FunctionOpInterface>(op) &&
         isa<FlatSymbolRefAttr>(attribute.getValue()))
       return success();
     return op->emitOpError("expected '")
            << name << "' on a function to name another one, but got "
+           << attribute.getValue() << " [moe-entry-c8]";
+  }
+  if (name == attr::kMessages) {
+    auto texts = dyn_cast<ArrayAttr>(attribute.getValue());
+    if (isa<ModuleOp>(op) && texts &&
+        llvm::all_of(texts, llvm::IsaPred<StringAttr>))
+      return success();
+    return op->emitOpError("expected '")
+           << name << "' on a module to be an array of strings, but got "
            << attribute.getValue() << " [moe-entry-c8]";
   }
   if (name != attr::kLimits)

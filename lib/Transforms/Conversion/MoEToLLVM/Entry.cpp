@@ -308,6 +308,8 @@ private:
 
 /// The table of all entries.
 constexpr StringLiteral kFunctions = "moe.functions";
+/// The table of the messages of assertions, by number.
+constexpr StringLiteral kMessageTable = "moe.messages";
 
 /// int32_t moe_entry.NAME(moe_ctx *, const moe_tensor *in, size_t n_in,
 ///                        moe_tensor *out, size_t n_out)
@@ -348,6 +350,8 @@ public:
     SmallVector<Value> operands, sizes;
     loadArguments(start->getArgument(1), start->getArgument(3), operands,
                   sizes);
+    if (auto checks = function->getAttrOfType<FlatSymbolRefAttr>(attr::kChecks))
+      checkAssertions(checks, description, sizes, failed);
     if (auto size =
             function->getAttrOfType<FlatSymbolRefAttr>(attr::kWorkspace))
       operands.push_back(reserveWorkspace(size, sizes, failed));
@@ -362,12 +366,11 @@ private:
     return arith::ConstantOp::create(b, b.getIntegerAttr(type, value));
   }
 
-  /// Goes to `target` with `value` if `condition`; continues otherwise.
-  void branchIf(Value condition, Block *target, Value value) {
+  /// Goes to `target` with `values` if `condition`; continues otherwise.
+  void branchIf(Value condition, Block *target, ValueRange values) {
     Block *next = b.createBlock(target->getParent());
     b.setInsertionPointToEnd(condition.getDefiningOp()->getBlock());
-    cf::CondBranchOp::create(b, condition, target, ValueRange{value}, next,
-                             ValueRange{});
+    cf::CondBranchOp::create(b, condition, target, values, next, ValueRange{});
     b.setInsertionPointToStart(next);
   }
 
@@ -419,6 +422,29 @@ private:
         }
       operands.push_back(createMemRef(b, b.getLoc(), memref, data, dynamic));
     }
+  }
+
+  /// Ends the call with the message that @f.checks chooses, if it does.
+  void checkAssertions(FlatSymbolRefAttr checks, Value description,
+                       ValueRange sizes, Block *failed) {
+    Value number =
+        func::CallOp::create(b, checks.getValue(), b.getIndexType(), sizes)
+            .getResult(0);
+    Value none = arith::ConstantIndexOp::create(b, 0);
+    Value applies =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::ne, number, none);
+    Block *refused = b.createBlock(failed->getParent());
+    branchIf(applies, refused, {});
+
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(refused);
+    Value index = arith::IndexCastOp::create(b, b.getI64Type(), number);
+    Value table = LLVM::AddressOfOp::create(b, pointer, kMessageTable);
+    Value place = LLVM::GEPOp::create(b, pointer, pointer, table, index);
+    Value message = LLVM::LoadOp::create(b, pointer, place);
+    Value status = callRuntime(b, b.getLoc(), module, "moe_rt_refuse",
+                               b.getI32Type(), {context, description, message});
+    cf::BranchOp::create(b, failed, status);
   }
 
   Value reserveWorkspace(FlatSymbolRefAttr sizeFunction, ValueRange sizes,
@@ -497,6 +523,19 @@ static Constant describeWeight(ConstantPool &pool, WeightOp weight) {
        table});
 }
 
+/// The table from which entries take the messages of assertions; number 0 is
+/// none.
+static void defineMessages(ModuleOp module, ConstantPool &pool) {
+  auto messages = module->getAttrOfType<ArrayAttr>(attr::kMessages);
+  if (!messages)
+    return;
+  std::vector<Constant> table = {Constant::null()};
+  for (auto message : messages.getAsRange<StringAttr>())
+    table.push_back(pool.string(message.getValue()));
+  pool.define(kMessageTable, Constant::array(std::move(table)));
+  module->removeAttr(attr::kMessages);
+}
+
 static FailureOr<Constant> describeFunction(ConstantPool &pool,
                                             func::FuncOp function,
                                             StringRef entryName) {
@@ -569,6 +608,7 @@ LogicalResult moe::emitEntries(ModuleOp module, ArrayRef<WeightOp> weights,
       return failure();
     functions.push_back(std::move(*description));
   }
+  defineMessages(module, pool);
   int64_t numFunctions = functions.size();
   Type functionsType = pool.define(kFunctions, Constant::array(functions));
   for (auto [i, function] : llvm::enumerate(entries)) {

@@ -11,6 +11,7 @@
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -122,7 +123,9 @@ private:
 
   LogicalResult checkOps(ModuleOp module) {
     WalkResult result = module.walk([&](Operation *op) {
-      if (!isa_and_nonnull<MoEDialect>(op->getDialect()))
+      // An assertion would become a call of abort.
+      if (!isa_and_nonnull<MoEDialect>(op->getDialect()) &&
+          !isa<cf::AssertOp>(op))
         return WalkResult::advance();
       if (op->getParentOfType<ModuleOp>() != module) {
         op->emitOpError("expected to be in the outermost module, which has the "

@@ -8,6 +8,9 @@
 
 #include "LoopEmitter.h"
 #include "MoE/Transforms/Passes.h"
+#include "MoE/Transforms/Utils/RoutingOps.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 namespace mlir::moe {
 #define GEN_PASS_DEF_CONVERTMOETOLOOPSPASS
@@ -109,33 +112,16 @@ namespace {
 struct ConvertMoEToLoopsPass
     : public moe::impl::ConvertMoEToLoopsPassBase<ConvertMoEToLoopsPass> {
   void runOnOperation() override {
-    SmallVector<Operation *> ops;
-    getOperation()->walk([&](Operation *op) {
-      if (isa<RouterOp, PlanOp, DispatchOp, CombineOp>(op))
-        ops.push_back(op);
-    });
-    for (Operation *op : ops) {
-      if (op->getNumResults() != 0) {
-        op->emitOpError("expected the form on memrefs; bufferize first "
-                        "[moe-to-loops-tensor]");
-        return signalPassFailure();
-      }
-      if (auto plan = dyn_cast<PlanOp>(op); plan && plan.getCapacityRule()) {
-        op->emitOpError("expected a capacity as a value; run moe-plan-capacity "
-                        "first [moe-to-loops-capacity-rule]");
-        return signalPassFailure();
-      }
+    auto lower = [](Operation *op) {
       LoopEmitter emit(op->getLoc(), op);
-      if (auto router = dyn_cast<RouterOp>(op))
-        emitRouter(emit, router);
-      else if (auto plan = dyn_cast<PlanOp>(op))
-        emitPlan(emit, plan);
-      else if (auto dispatch = dyn_cast<DispatchOp>(op))
-        emitDispatch(emit, dispatch);
-      else
-        emitCombine(emit, cast<CombineOp>(op));
-      op->erase();
-    }
+      llvm::TypeSwitch<Operation *>(op)
+          .Case([&](RouterOp op) { emitRouter(emit, op); })
+          .Case([&](PlanOp op) { emitPlan(emit, op); })
+          .Case([&](DispatchOp op) { emitDispatch(emit, op); })
+          .Case([&](CombineOp op) { emitCombine(emit, op); });
+    };
+    if (failed(lowerRoutingOps(getOperation(), lower)))
+      signalPassFailure();
   }
 };
 

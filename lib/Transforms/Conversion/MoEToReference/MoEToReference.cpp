@@ -8,7 +8,9 @@
 
 #include "MoE/Runtime/Abi.h"
 #include "MoE/Transforms/Passes.h"
+#include "MoE/Transforms/Utils/RoutingOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -147,25 +149,9 @@ struct ConvertMoEToReferencePass
     : public moe::impl::ConvertMoEToReferencePassBase<
           ConvertMoEToReferencePass> {
   void runOnOperation() override {
-    SmallVector<Operation *> ops;
-    getOperation()->walk([&](Operation *op) {
-      if (isa<RouterOp, PlanOp, DispatchOp, CombineOp>(op))
-        ops.push_back(op);
-    });
-    for (Operation *op : ops) {
-      if (op->getNumResults() != 0) {
-        op->emitOpError("expected the form on memrefs; bufferize first "
-                        "[moe-to-reference-tensor]");
-        return signalPassFailure();
-      }
-      if (auto plan = dyn_cast<PlanOp>(op); plan && plan.getCapacityRule()) {
-        op->emitOpError("expected a capacity as a value; run moe-plan-capacity "
-                        "first [moe-to-reference-capacity-rule]");
-        return signalPassFailure();
-      }
-      lower(op);
-      op->erase();
-    }
+    if (failed(
+            lowerRoutingOps(getOperation(), [&](Operation *op) { lower(op); })))
+      signalPassFailure();
   }
 
 private:

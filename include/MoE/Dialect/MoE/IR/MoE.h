@@ -72,6 +72,11 @@ inline constexpr llvm::StringLiteral kEntry = "moe.entry";
 /// On functions after memory planning: the function that says how many bytes
 /// of workspace they need.
 inline constexpr llvm::StringLiteral kWorkspace = "moe.workspace";
+/// On functions whose assertions are hoisted: the function that says which
+/// message applies.
+inline constexpr llvm::StringLiteral kChecks = "moe.checks";
+/// On modules: the messages of hoisted assertions; the first has number 1.
+inline constexpr llvm::StringLiteral kMessages = "moe.messages";
 } // namespace attr
 
 /// Strides, in elements, of a weight of this type: those of the bank's layout,
