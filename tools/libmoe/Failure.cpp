@@ -13,13 +13,6 @@
 
 using namespace moe::capi;
 
-void moe::capi::clearError(moe_error *error) {
-  if (!error)
-    return;
-  error->status = MOE_OK;
-  error->message[0] = '\0';
-}
-
 /// The errors among the lines of MLIR's diagnostics, or else all lines.
 static std::string joinErrors(const std::string &message) {
   std::string errors, lines, line;

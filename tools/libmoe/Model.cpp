@@ -9,6 +9,7 @@
 #include "moe-c/Model.h"
 #include "Failure.h"
 #include "Options.h"
+#include "moe_rt/boundary.h"
 #include "session/Reference.h"
 #include "session/Session.h"
 #include "llvm/Support/FileSystem.h"
@@ -18,6 +19,8 @@
 
 using namespace moe;
 using namespace moe::capi;
+using moe::rt::clearError;
+using moe::rt::guarded;
 
 struct moe_model {
   std::unique_ptr<Session> session;

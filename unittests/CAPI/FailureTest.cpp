@@ -8,7 +8,6 @@
 
 #include "libmoe/Failure.h"
 #include "Support.h"
-#include <stdexcept>
 
 using namespace moe::capi;
 using namespace moe::test;
@@ -64,17 +63,5 @@ TEST(Failure, ALongTagIsCut) {
 }
 
 TEST(Failure, NoErrorIsWanted) {
-  clearError(nullptr);
   EXPECT_EQ(report(nullptr, MOE_NOT_FOUND, "x"), MOE_NOT_FOUND);
-}
-
-TEST(Failure, ExceptionsBecomeStatuses) {
-  moe_error error;
-  EXPECT_EQ(guarded(&error, [] { return 0; }), MOE_OK);
-  guarded(&error, []() -> int32_t { throw std::runtime_error("why"); });
-  expectError(error, MOE_INTERNAL, "[moe-model-exception]");
-  guarded(&error, []() -> int32_t { throw 1; });
-  expectError(error, MOE_INTERNAL, "[moe-model-exception-unknown]");
-  guarded(&error, []() -> int32_t { throw std::bad_alloc(); });
-  expectError(error, MOE_OUT_OF_MEMORY, "[moe-model-memory]");
 }

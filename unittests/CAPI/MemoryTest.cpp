@@ -39,5 +39,5 @@ TEST(Memory, ThatIsExhaustedIsAnError) {
   refused = SIZE_MAX;
   EXPECT_EQ(status, MOE_OUT_OF_MEMORY);
   EXPECT_EQ(model, nullptr);
-  expectError(error, MOE_OUT_OF_MEMORY, "[moe-model-memory]");
+  expectError(error, MOE_OUT_OF_MEMORY, "[moe-out-of-memory]");
 }

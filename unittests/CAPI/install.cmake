@@ -11,3 +11,6 @@ foreach(header moe-c/Model.h moe_rt/context.h moe_rt/error.h
     message(FATAL_ERROR "include/${header} was not installed")
   endif()
 endforeach()
+if(EXISTS "${PREFIX}/include/moe_rt/boundary.h")
+  message(FATAL_ERROR "include/moe_rt/boundary.h is not for callers")
+endif()
