@@ -8,12 +8,43 @@
 
 #include "Support.h"
 
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 using namespace moe::rt::test;
+
+//===----------------------------------------------------------------------===//
+// The C library's fsync
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// What is done to folders.
+struct FolderSync {
+  int failure = 0;            ///< errno; 0: none
+  std::string file;           ///< expected in the folder
+  bool cameAfterFile = false; ///< it was there when its folder was synced
+  static FolderSync *current;
+};
+FolderSync *FolderSync::current = nullptr;
+} // namespace
+
+/// The library's calls come here.
+extern "C" int fsync(int descriptor) {
+  struct stat found;
+  FolderSync *sync = FolderSync::current;
+  if (!sync || fstat(descriptor, &found) != 0 || !S_ISDIR(found.st_mode))
+    return static_cast<int>(syscall(SYS_fsync, descriptor));
+  sync->cameAfterFile = access(sync->file.c_str(), F_OK) == 0;
+  errno = sync->failure;
+  return sync->failure == 0 ? 0 : -1;
+}
 
 namespace {
 class Writer : public testing::Test {
@@ -208,10 +239,100 @@ TEST_F(Writer, FolderThatDoesNotExist) {
   expectError(status, error, MOE_NOT_FOUND, "[moe-write-create]");
 }
 
-TEST_F(Writer, TargetThatIsAFolder) {
+/// What is no file stays what it is.
+TEST_F(Writer, TargetThatIsNoFile) {
+  std::string name = folder / "x";
+  auto expectKept = [&](const std::string &kind, mode_t type) {
+    const char *tag = "[moe-write-target]";
+    expectError(write(name, {"a"}, {six}), error, MOE_INVALID_ARGUMENT, tag);
+    EXPECT_NE(std::string(error.message).find("is " + kind), std::string::npos);
+    expectError(moe_safetensors_check_target(name.c_str(), &error), error,
+                MOE_INVALID_ARGUMENT, tag);
+    struct stat found;
+    ASSERT_EQ(lstat(name.c_str(), &found), 0);
+    EXPECT_EQ(found.st_mode & S_IFMT, type);
+    EXPECT_EQ(folder.countFiles(), 1u);
+    std::filesystem::remove(name);
+  };
+  std::filesystem::create_directory(name);
+  expectKept("a folder", S_IFDIR);
+  ASSERT_EQ(mkfifo(name.c_str(), 0600), 0);
+  expectKept("a pipe", S_IFIFO);
+  std::filesystem::create_symlink("/dev/null", name);
+  expectKept("a device", S_IFLNK);
+  int descriptor = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT(name.size(), sizeof(address.sun_path));
+  std::strcpy(address.sun_path, name.c_str());
+  ASSERT_EQ(
+      bind(descriptor, reinterpret_cast<sockaddr *>(&address), sizeof(address)),
+      0);
+  expectKept("a socket", S_IFSOCK);
+  close(descriptor);
+}
+
+TEST_F(Writer, TargetThatCanBeWritten) {
+  EXPECT_EQ(moe_safetensors_check_target((folder / "x").c_str(), &error),
+            MOE_OK);
+  folder.write("x", "old");
+  EXPECT_EQ(moe_safetensors_check_target((folder / "x").c_str(), &error),
+            MOE_OK);
+  expectError(moe_safetensors_check_target("", &error), error,
+              MOE_INVALID_ARGUMENT, "[moe-write-argument]");
+  expectError(moe_safetensors_check_target(nullptr, &error), error,
+              MOE_INVALID_ARGUMENT, "[moe-write-argument]");
+}
+
+TEST_F(Writer, LinksAreReplaced) {
+  folder.write("old", "old");
+  std::filesystem::create_symlink("old", folder / "x");
+  ASSERT_EQ(write(folder / "x", {"a"}, {six}), MOE_OK) << error.message;
+  EXPECT_FALSE(std::filesystem::is_symlink(folder / "x"));
+  EXPECT_EQ(std::filesystem::file_size(folder / "old"), 3u);
+}
+
+TEST_F(Writer, TargetThatBecomesAFolder) {
+  moe_safetensors_writer *writer = open({"a"}, {six});
+  ASSERT_EQ(
+      moe_safetensors_writer_append(writer, values, sizeof(values), &error),
+      MOE_OK);
   std::filesystem::create_directory(folder / "x");
-  int32_t status = write(folder / "x", {"a"}, {six});
+  int32_t status = moe_safetensors_writer_close(writer, &error);
   expectError(status, error, MOE_IO_ERROR, "[moe-write-rename]");
+  EXPECT_EQ(folder.countFiles(), 1u);
+}
+
+/// Without a name a file is lost in a crash, whatever it holds.
+TEST_F(Writer, TheFolderIsSyncedAfterTheRename) {
+  FolderSync sync;
+  sync.file = folder / "x";
+  FolderSync::current = &sync;
+  int32_t status = write(sync.file, {"a"}, {six});
+  FolderSync::current = nullptr;
+  EXPECT_EQ(status, MOE_OK) << error.message;
+  EXPECT_TRUE(sync.cameAfterFile);
+}
+
+TEST_F(Writer, AFolderThatCannotBeSynced) {
+  FolderSync sync;
+  FolderSync::current = &sync;
+  sync.failure = EIO;
+  int32_t broken = write(folder / "x", {"a"}, {six});
+  moe_error brokenError = error;
+  sync.failure = EINVAL; // a file system that does not do this
+  int32_t incapable = write(folder / "x", {"a"}, {six});
+  FolderSync::current = nullptr;
+  expectError(broken, brokenError, MOE_IO_ERROR, "[moe-write-sync]");
+  EXPECT_EQ(incapable, MOE_OK) << error.message;
+}
+
+TEST_F(Writer, PathWithoutAFolder) {
+  std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path);
+  int32_t status = write("x", {"a"}, {six});
+  std::filesystem::current_path(before);
+  EXPECT_EQ(status, MOE_OK) << error.message;
   EXPECT_EQ(folder.countFiles(), 1u);
 }
 

@@ -107,16 +107,14 @@ Error Runner::loadTokenizer() {
   return Error::success();
 }
 
-/// Writing replaces the file, which must not happen to a device or a pipe.
+/// Says before anything is computed that the results could not be written.
 Error Runner::checkOutputFile() const {
-  sys::fs::file_status status;
+  moe_error error = {};
   if (options.outputFile.empty() ||
-      sys::fs::status(options.outputFile, status) ||
-      sys::fs::is_regular_file(status))
+      moe_safetensors_check_target(options.outputFile.c_str(), &error) ==
+          MOE_OK)
     return Error::success();
-  return invalidInput("--output names '" + Twine(options.outputFile) +
-                      "', which is a folder, device or pipe, expected a file; "
-                      "name another [moe-run-output-file]");
+  return invalidInput(error.message);
 }
 
 Error Runner::readFiles() {

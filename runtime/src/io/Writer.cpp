@@ -19,6 +19,7 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <memory>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <unordered_set>
 
@@ -168,6 +169,36 @@ static int32_t makeHeader(const char *const *names, const moe_tensor *tensors,
 // The file
 //===----------------------------------------------------------------------===//
 
+/// What a path names besides a regular file.
+static const char *kindOf(mode_t mode) {
+  struct Kind {
+    mode_t type;
+    const char *name;
+  };
+  static constexpr Kind kinds[] = {{S_IFDIR, "a folder"},
+                                   {S_IFIFO, "a pipe"},
+                                   {S_IFCHR, "a device"},
+                                   {S_IFBLK, "a device"},
+                                   {S_IFSOCK, "a socket"}};
+  for (const Kind &kind : kinds)
+    if ((mode & S_IFMT) == kind.type)
+      return kind.name;
+  return "not a file";
+}
+
+/// Renaming would put a file in the place of whatever is there, also where
+/// others expect a device or a pipe. What cannot be looked at is left to the
+/// creation of the file.
+static int32_t checkTarget(const char *path, moe_error *error) {
+  struct stat found;
+  if (stat(path, &found) != 0 || S_ISREG(found.st_mode))
+    return MOE_OK;
+  return moe_error_set(error, MOE_INVALID_ARGUMENT,
+                       "'%s' is %s, expected a file to replace or a new name; "
+                       "choose another name [moe-write-target]",
+                       ShownPath(path).text, kindOf(found.st_mode));
+}
+
 static int32_t failWrite(Writer &writer, int number, moe_error *error) {
   writer.hasFailed = true;
   return moe_error_set(error, MOE_IO_ERROR,
@@ -227,14 +258,20 @@ static int32_t writeHeader(Writer &writer, const std::string &header,
   return writeAll(writer, header.data(), header.size(), error);
 }
 
+static int32_t failArguments(moe_error *error) {
+  return moe_error_set(error, MOE_INVALID_ARGUMENT,
+                       "a .safetensors writer needs a path, and names and "
+                       "shapes of its tensors; pass them "
+                       "[moe-write-argument]");
+}
+
 static int32_t openWriter(const char *path, const char *const *names,
                           const moe_tensor *shapes, size_t count,
                           std::unique_ptr<Writer> &writer, moe_error *error) {
   if (!path || !*path || (count != 0 && (!names || !shapes)))
-    return moe_error_set(error, MOE_INVALID_ARGUMENT,
-                         "a .safetensors writer needs a path, and names and "
-                         "shapes of its tensors; pass them "
-                         "[moe-write-argument]");
+    return failArguments(error);
+  if (int32_t status = checkTarget(path, error))
+    return status;
   std::string header;
   uint64_t dataBytes;
   if (int32_t status =
@@ -268,6 +305,30 @@ static int32_t append(Writer &writer, const void *data, size_t bytes,
   return writeAll(writer, data, bytes, error);
 }
 
+/// The folder that `path` is in; not open if it may not be read.
+static File openFolderOf(const std::string &path) {
+  size_t slash = path.rfind('/');
+  std::string name =
+      slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  return File(open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+/// Makes the new name durable. fsync of a file keeps its contents; its name is
+/// in the folder, and until that is on the disk too, a crash may bring back the
+/// file that was there before, or none. A folder that may not be read or a file
+/// system that does not sync folders leaves this to chance, as without it.
+static int32_t syncFolder(const Writer &writer, const File &folder,
+                          moe_error *error) {
+  if (!folder.isOpen() || fsync(folder.get()) == 0 || errno == EINVAL)
+    return MOE_OK;
+  return moe_error_set(error, MOE_IO_ERROR,
+                       "'%s' is complete, but may be gone after a crash, "
+                       "because its folder cannot be synced: %s; check the "
+                       "disk and write the file again [moe-write-sync]",
+                       ShownPath(writer.path.c_str()).text,
+                       errnoText(errno).c_str());
+}
+
 /// Makes the file durable and gives it its name.
 static int32_t commit(Writer &writer, moe_error *error) {
   if (writer.missing != 0)
@@ -276,6 +337,8 @@ static int32_t commit(Writer &writer, moe_error *error) {
                          "tensors before closing [moe-write-incomplete]",
                          static_cast<unsigned long long>(writer.missing),
                          ShownPath(writer.path.c_str()).text);
+  // Opened first: what allocates fails before the file has its name.
+  File folder = openFolderOf(writer.path);
   if (fsync(writer.file.get()) != 0 || close(writer.file.release()) != 0)
     return failWrite(writer, errno, error);
   if (rename(writer.temporaryPath.c_str(), writer.path.c_str()) != 0)
@@ -285,12 +348,19 @@ static int32_t commit(Writer &writer, moe_error *error) {
                          ShownPath(writer.path.c_str()).text,
                          errnoText(errno).c_str());
   writer.temporaryPath.clear();
-  return MOE_OK;
+  return syncFolder(writer, folder, error);
 }
 
 //===----------------------------------------------------------------------===//
 // C interface
 //===----------------------------------------------------------------------===//
+
+int32_t moe_safetensors_check_target(const char *path, moe_error *error) {
+  clearError(error);
+  if (!path || !*path)
+    return failArguments(error);
+  return checkTarget(path, error);
+}
 
 int32_t moe_safetensors_writer_open(const char *path, const char *const *names,
                                     const moe_tensor *shapes, size_t count,
