@@ -49,8 +49,8 @@ typedef struct moe_model_options {
   /// "expert_counts". A module has the results that it has.
   const char *const *outputs;
   size_t num_outputs;
-  /// With `random_weights` not 0, weights are made up from `random_seed`, the
-  /// same for the same seed.
+  /// With `random_weights` not 0, weights are those of a checkpoint made up
+  /// from `random_seed`, see moe_checkpoint_random_values.
   uint64_t random_seed;
   int32_t random_weights;
   /// Not 0: routing is computed by the reference oracle (slow, to compare).

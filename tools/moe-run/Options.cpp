@@ -62,7 +62,8 @@ struct CommandLine {
       cl::cat(running)};
   cl::opt<uint64_t> randomWeights{
       "random-weights", cl::value_desc("seed"),
-      cl::desc("Make the weights up, the same for the same seed"),
+      cl::desc("Make the weights up: those of moe-translate "
+               "--randomize-weights with this seed"),
       cl::cat(running)};
   cl::list<std::string> outputs{
       "outputs", cl::CommaSeparated, cl::value_desc("name,..."),

@@ -57,8 +57,8 @@ static cl::list<std::string>
             cl::value_desc("name,..."), cl::cat(category));
 static cl::opt<uint64_t> randomizeSeed(
     "randomize-weights",
-    cl::desc("Write a checkpoint of this shape with reproducible values "
-             "instead of the module; needs --out"),
+    cl::desc("Write a checkpoint of this shape instead of the module, with the "
+             "values of moe-run --random-weights; needs --out"),
     cl::value_desc("seed"), cl::cat(category));
 static cl::opt<std::string>
     randomizedFile("out", cl::desc("Where --randomize-weights writes"),

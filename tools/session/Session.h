@@ -31,7 +31,7 @@ struct SessionOptions {
   /// Checkpoint directory or .safetensors file; empty: the model directory
   /// itself, or none for a module.
   std::string weights;
-  /// Weights are made up from this seed instead.
+  /// Weights are those of a checkpoint made up from this seed instead.
   std::optional<uint64_t> randomWeights;
   /// Additional results of an imported model ("router_logits",
   /// "expert_counts").

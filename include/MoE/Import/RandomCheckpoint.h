@@ -20,11 +20,10 @@ using ProgressCallback =
     std::function<void(int64_t bytesWritten, int64_t bytesTotal)>;
 
 /// Writes a .safetensors file with the tensors of `config` in the published
-/// layout of its family and of config.dtype. Matrices have mean 0 and standard
-/// deviation 1/sqrt(columns), biases 0.02, norm weights lie around 1. An
-/// element depends on the seed, the name of its tensor and its index only, so
-/// the file is the same on every machine. Memory use is a few megabytes
-/// whatever the size. Returns the bytes of tensor data written.
+/// layout of its family and of config.dtype. Their values are those of
+/// moe_checkpoint_random_values, as they are of a session with random weights.
+/// Memory use is a few megabytes whatever the size. Returns the bytes of tensor
+/// data written.
 ImportResult<int64_t>
 randomizeCheckpoint(const ModelConfig &config, uint64_t seed,
                     const std::string &path,

@@ -43,11 +43,10 @@ void moe_ctx_destroy(moe_ctx *ctx);
 /// Nothing is copied.
 int32_t moe_ctx_bind_checkpoint(moe_ctx *ctx, const moe_checkpoint *checkpoint);
 
-/// Fills every weight with reproducible values (the same for the same seed,
-/// weight name, shape and dtype): approximately normal with mean 0 and
-/// deviation 1/sqrt(last dimension); for weights of rank 0 and 1, most of which
-/// scale a normalization, with mean 1 and deviation 1/64. Integer weights are
-/// refused.
+/// Fills every weight with the values that a checkpoint made up from `seed` has
+/// there (moe_checkpoint_random_values for the tensors that the weight is read
+/// from), so that binding such a checkpoint computes the same. Integer weights
+/// are refused.
 int32_t moe_ctx_bind_random(moe_ctx *ctx, uint64_t seed);
 
 /// The status and message of the last failed call.

@@ -60,6 +60,20 @@ size_t moe_checkpoint_num_copied(const moe_checkpoint *checkpoint);
 /// Tells the kernel that the whole of these bytes will be read soon.
 void moe_checkpoint_prefetch(const moe_file_tensor *tensor);
 
+/// Made-up values for a tensor of a checkpoint, the same on every machine:
+/// fills `out` with elements [first, first + count) in row-major order. A value
+/// depends on `seed`, the name and the index of the element, and is
+/// approximately normal (within 3.5 deviations), rounded to the dtype of
+/// `tensor`, a floating type:
+///   names that end in "bias"         mean 0, deviation 0.02
+///   other tensors of rank 0 and 1    mean 1, deviation 0.05 (norm weights)
+///   the rest                         mean 0, deviation 1/sqrt(last extent)
+/// `tensor->data` is not used. Fails with MOE_UNSUPPORTED for other dtypes.
+int32_t moe_checkpoint_random_values(const char *name, const moe_tensor *tensor,
+                                     uint64_t seed, int64_t first,
+                                     int64_t count, void *out,
+                                     moe_error *error);
+
 /// Whether a file may be written to `path`: MOE_OK where there is nothing or a
 /// regular file, MOE_INVALID_ARGUMENT for a folder, device, pipe or socket. The
 /// functions below check it themselves; a program that computes for long before

@@ -6,27 +6,38 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A counter-based generator: a value depends on (seed, weight name, index of
-// the element) alone, so it is the same on every machine, in every order and in
-// every memory layout. It uses integer operations, and floating-point ones that
-// IEEE 754 defines exactly: no libm.
+// A counter-based generator: a value depends on (seed, name of the tensor,
+// index of the element) alone, so it is the same on every machine, in every
+// order and whether it goes to a file or into memory. It uses integer
+// operations, and floating-point ones that IEEE 754 defines exactly: no libm,
+// and no fused multiplications (see CMakeLists.txt).
 //
 //===----------------------------------------------------------------------===//
 
-#include "core/Weights.h"
+#include "core/RandomValues.h"
+#include "core/Arithmetic.h"
+#include "core/Boundary.h"
+#include "moe_rt/safetensors.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <string_view>
 
 using namespace moe::rt;
 
-/// The finalizer of SplitMix64: every bit of the input changes every bit of
-/// the output with probability 1/2.
-static uint64_t mix(uint64_t x) {
-  x += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
+//===----------------------------------------------------------------------===//
+// Bits
+//===----------------------------------------------------------------------===//
+
+/// What separates the states of neighbouring elements (2^64 / golden ratio).
+static constexpr uint64_t stateStep = 0x9e3779b97f4a7c15;
+
+/// A bijection of 64 bits that looks random (the finalizer of SplitMix64).
+static uint64_t mix(uint64_t bits) {
+  bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
+  bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
+  return bits ^ (bits >> 31);
 }
 
 /// FNV-1a.
@@ -37,13 +48,18 @@ static uint64_t hashName(const char *name) {
   return hash;
 }
 
-/// Approximately normal, mean 0 and variance 1: the sum of four uniform numbers
-/// of 16 bits (variance 1/12 each), centred and scaled by sqrt(3).
-static double normalFromBits(uint64_t bits) {
-  constexpr double sqrt3 = 1.7320508075688772;
-  uint64_t sum = (bits & 0xffff) + (bits >> 16 & 0xffff) +
-                 (bits >> 32 & 0xffff) + (bits >> 48);
-  return (static_cast<double>(sum) / 65536.0 - 2.0 + 2.0 / 65536.0) * sqrt3;
+//===----------------------------------------------------------------------===//
+// Numbers
+//===----------------------------------------------------------------------===//
+
+/// Roughly normal, mean 0 and variance 1: the sum of four uniform 16-bit
+/// numbers, centred and scaled. Exact in integers up to one multiplication.
+static float normalLike(uint64_t bits) {
+  constexpr uint64_t everySecondLane = 0x0000ffff0000ffff;
+  uint64_t pairs = (bits & everySecondLane) + (bits >> 16 & everySecondLane);
+  auto sum = static_cast<int32_t>(static_cast<uint32_t>(pairs) + (pairs >> 32));
+  constexpr float inverseDeviation = 2.6429e-5f; // 1 / (65536 * sqrt(4 / 12))
+  return static_cast<float>(sum - 2 * 65535) * inverseDeviation;
 }
 
 static uint32_t floatBits(float value) {
@@ -60,82 +76,111 @@ static uint16_t toBFloat16(float value) {
 
 /// Round to nearest, ties to even. |value| < 65504.
 static uint16_t toFloat16(float value) {
-  uint32_t bits = floatBits(value);
-  uint16_t sign = static_cast<uint16_t>(bits >> 16 & 0x8000);
-  uint32_t magnitude = bits & 0x7fffffff;
-  constexpr uint32_t smallestNormal = 0x38800000; // 2^-14
+  uint32_t sign = floatBits(value) >> 16 & 0x8000;
+  float magnitude = std::fabs(value);
+  constexpr float smallestNormal = 0x1p-14f;
   if (magnitude < smallestNormal) {
-    // A subnormal counts steps of 2^-24, exactly representable in f32.
-    float steps = std::nearbyint(std::fabs(value) * 0x1p24f);
-    return static_cast<uint16_t>(sign | static_cast<uint16_t>(steps));
+    // Adding 0.5 leaves the subnormal steps of 2^-24 as the last mantissa bits.
+    return static_cast<uint16_t>(
+        sign | (floatBits(magnitude + 0.5f) - floatBits(0.5f)));
   }
   constexpr uint32_t rebias = (127 - 15) << 23;
-  uint32_t rounded = magnitude - rebias + 0xfff + (magnitude >> 13 & 1);
-  return static_cast<uint16_t>(sign | (rounded >> 13));
+  uint32_t bits = floatBits(magnitude) - rebias;
+  return static_cast<uint16_t>(sign |
+                               ((bits + 0xfff + (bits >> 13 & 1)) >> 13));
 }
 
-static void store(int32_t dtype, double value, char *at) {
-  if (dtype == MOE_F64) {
-    std::memcpy(at, &value, sizeof(value));
-    return;
-  }
-  float single = static_cast<float>(value);
-  if (dtype == MOE_F32) {
-    std::memcpy(at, &single, sizeof(single));
-    return;
-  }
-  uint16_t half = dtype == MOE_BF16 ? toBFloat16(single) : toFloat16(single);
-  std::memcpy(at, &half, sizeof(half));
-}
+//===----------------------------------------------------------------------===//
+// Tensors
+//===----------------------------------------------------------------------===//
 
 namespace {
-/// value = mean + scale * normal. Vectors are near one, because most of them
-/// are scales of a normalization; matrices keep the size of what they multiply.
+/// value = mean + deviation * normal.
 struct Distribution {
-  double mean, scale;
-  explicit Distribution(const moe_weight &weight)
-      : mean(weight.rank <= 1 ? 1.0 : 0.0),
-        scale(weight.rank <= 1 ? 1.0 / 64
-                               : 1.0 / std::sqrt(static_cast<double>(
-                                           weight.shape[weight.rank - 1]))) {}
-};
-
-/// Walks the elements of a shape in row-major order and keeps their offset.
-class StridedWalk {
-public:
-  explicit StridedWalk(const moe_weight &weight) : weight(weight) {}
-
-  int64_t offset() const { return position; }
-
-  void advance() {
-    for (int32_t i = weight.rank - 1; i >= 0; --i) {
-      position += weight.strides[i];
-      if (++index[i] < weight.shape[i])
-        return;
-      position -= index[i] * weight.strides[i];
-      index[i] = 0;
-    }
-  }
-
-private:
-  const moe_weight &weight;
-  int64_t index[MOE_MAX_RANK] = {};
-  int64_t position = 0;
+  float mean, deviation;
 };
 } // namespace
 
-void moe::rt::fillRandomSlice(const moe_weight &weight, uint64_t seed,
-                              int64_t firstIndex, int64_t elements,
-                              void *base) {
-  Distribution distribution(weight);
-  uint64_t key = mix(seed) ^ hashName(weight.name);
-  int64_t size = static_cast<int64_t>(moe_dtype_size(weight.dtype));
-  StridedWalk walk(weight);
-  for (int64_t i = 0; i < elements; ++i, walk.advance()) {
-    uint64_t bits = mix(key + mix(static_cast<uint64_t>(firstIndex + i)));
-    double value =
-        distribution.mean + distribution.scale * normalFromBits(bits);
-    store(weight.dtype, value,
-          static_cast<char *>(base) + walk.offset() * size);
-  }
+/// Vectors that are not biases are scales of a normalization; matrices keep the
+/// size of what they multiply.
+static Distribution distributionOf(std::string_view name,
+                                   const moe_tensor &tensor) {
+  constexpr std::string_view bias = "bias";
+  if (name.size() >= bias.size() &&
+      name.substr(name.size() - bias.size()) == bias)
+    return {0, 0.02f};
+  if (tensor.rank <= 1)
+    return {1, 0.05f};
+  int64_t columns = std::max<int64_t>(tensor.shape[tensor.rank - 1], 1);
+  return {0, 1 / std::sqrt(static_cast<float>(columns))};
+}
+
+template <typename Element, typename Convert>
+static void fill(void *out, int64_t count, uint64_t state,
+                 Distribution distribution, Convert convert) {
+  Element *elements = static_cast<Element *>(out);
+  for (int64_t i = 0; i < count; ++i, state += stateStep)
+    elements[i] = convert(distribution.mean +
+                          distribution.deviation * normalLike(mix(state)));
+}
+
+static int32_t checkDType(const char *name, int32_t dtype, moe_error *error) {
+  if (dtype == MOE_F64 || dtype == MOE_F32 || dtype == MOE_F16 ||
+      dtype == MOE_BF16)
+    return MOE_OK;
+  return moe_error_set(error, MOE_UNSUPPORTED,
+                       "tensor '%s' has dtype %s, but random values are "
+                       "floating-point; use a checkpoint instead "
+                       "[moe-random-dtype]",
+                       Shown(name).text, moe_dtype_name(dtype));
+}
+
+int32_t moe::rt::fillRandom(const char *name, const moe_tensor &tensor,
+                            uint64_t seed, int64_t first, int64_t count,
+                            void *out, moe_error *error) {
+  if (int32_t status = checkDType(name, tensor.dtype, error))
+    return status;
+  Distribution distribution = distributionOf(name, tensor);
+  uint64_t state = mix(hashName(name) + mix(seed)) +
+                   static_cast<uint64_t>(first) * stateStep;
+  auto same = [](float value) { return value; };
+  if (tensor.dtype == MOE_F64)
+    fill<double>(out, count, state, distribution, same);
+  else if (tensor.dtype == MOE_F32)
+    fill<float>(out, count, state, distribution, same);
+  else if (tensor.dtype == MOE_BF16)
+    fill<uint16_t>(out, count, state, distribution, toBFloat16);
+  else
+    fill<uint16_t>(out, count, state, distribution, toFloat16);
+  return MOE_OK;
+}
+
+/// Whether [first, first + count) are elements of `tensor`.
+static bool holdsRange(const moe_tensor &tensor, int64_t first, int64_t count) {
+  int64_t elements, end;
+  return tensor.rank >= 0 && tensor.rank <= MOE_MAX_RANK &&
+         std::none_of(tensor.shape, tensor.shape + tensor.rank,
+                      [](int64_t extent) { return extent < 0; }) &&
+         !elementsOverflow(tensor.shape, tensor.rank, elements) && first >= 0 &&
+         count >= 0 && !addOverflow(first, count, end) && end <= elements;
+}
+
+int32_t moe_checkpoint_random_values(const char *name, const moe_tensor *tensor,
+                                     uint64_t seed, int64_t first,
+                                     int64_t count, void *out,
+                                     moe_error *error) {
+  clearError(error);
+  if (!name || !tensor || (!out && count != 0))
+    return moe_error_set(error, MOE_INVALID_ARGUMENT,
+                         "moe_checkpoint_random_values was called without a "
+                         "name, a tensor or memory; pass them "
+                         "[moe-random-argument]");
+  if (!holdsRange(*tensor, first, count))
+    return moe_error_set(error, MOE_INVALID_ARGUMENT,
+                         "%lld elements from %lld on were asked of tensor "
+                         "'%s', which does not have them; correct the range or "
+                         "the shape [moe-random-range]",
+                         static_cast<long long>(count),
+                         static_cast<long long>(first), Shown(name).text);
+  return fillRandom(name, *tensor, seed, first, count, out, error);
 }

@@ -9,6 +9,7 @@
 #include "core/Weights.h"
 #include "core/Arithmetic.h"
 #include "core/Boundary.h"
+#include "core/RandomValues.h"
 
 #include <algorithm>
 #include <cstring>
@@ -100,16 +101,17 @@ static int32_t checkFileTensor(const moe_weight &weight,
   return MOE_OK;
 }
 
-/// First element of the slice of `expert`, checked to be inside the tensor.
+/// First element of the slice of `expert`, checked to be inside the file tensor
+/// `name`, which has the shape that the source says.
 static int32_t locateSlice(const moe_weight &weight,
                            const moe_weight_source &source, int64_t expert,
-                           const moe_file_tensor &tensor, int64_t &base,
+                           const std::string &name, int64_t &base,
                            moe_error *error) {
   Window window;
   int64_t steps = source.per_expert || weight.num_sources > 1 ? 0 : expert;
   int64_t distance, elements;
   if (windowOverflow(weight, window) ||
-      elementsOverflow(tensor.shape, tensor.rank, elements) ||
+      elementsOverflow(source.shape, source.rank, elements) ||
       mulOverflow(steps, source.expert_stride, distance) ||
       addOverflow(source.offset, distance, base) ||
       !isInside(base, window, elements))
@@ -118,15 +120,20 @@ static int32_t locateSlice(const moe_weight &weight,
         "slice %lld of weight '%s' is not inside tensor '%s' of shape %s; the "
         "module's table is damaged, compile it again [moe-bind-window]",
         static_cast<long long>(expert), Shown(weight.name).text,
-        Shown(tensor.name).text, shapeText(tensor.shape, tensor.rank).c_str());
+        Shown(name.c_str()).text, shapeText(source.shape, source.rank).c_str());
   return MOE_OK;
+}
+
+/// Where the slice of `expert` is read from.
+static const moe_weight_source &sourceOf(const moe_weight &weight,
+                                         int64_t expert) {
+  return weight.sources[weight.num_sources == 1 ? 0 : expert];
 }
 
 static int32_t bindSlice(const moe_weight &weight, int64_t expert,
                          const moe_checkpoint &checkpoint, void *&slot,
                          moe_error *error) {
-  const moe_weight_source &source =
-      weight.sources[weight.num_sources == 1 ? 0 : expert];
+  const moe_weight_source &source = sourceOf(weight, expert);
   std::string name = tensorName(source, expert);
   const moe_file_tensor *tensor =
       moe_checkpoint_find(&checkpoint, name.c_str());
@@ -139,8 +146,7 @@ static int32_t bindSlice(const moe_weight &weight, int64_t expert,
   if (int32_t status = checkFileTensor(weight, source, *tensor, error))
     return status;
   int64_t base;
-  if (int32_t status =
-          locateSlice(weight, source, expert, *tensor, base, error))
+  if (int32_t status = locateSlice(weight, source, expert, name, base, error))
     return status;
   // In range: `base` is inside the tensor, whose bytes fit into its file.
   size_t offset = static_cast<size_t>(base) * moe_dtype_size(weight.dtype);
@@ -203,38 +209,48 @@ int32_t BoundWeights::bindCheckpoint(const moe_module &module,
 // Random values
 //===----------------------------------------------------------------------===//
 
-static bool isFloat(int32_t dtype) {
-  return dtype == MOE_F64 || dtype == MOE_F32 || dtype == MOE_F16 ||
-         dtype == MOE_BF16;
-}
-
 namespace {
-/// How much memory the dense storage of a weight's slices takes.
+/// How much memory a weight's slices take, each with the elements that lie
+/// between its own in the file tensor.
 struct RandomLayout {
-  Window window; ///< of one slice
-  int64_t sliceBytes = 0, bytes = 0, elements = 0;
+  Window window;    ///< of one slice
+  int64_t span = 0; ///< elements of the file tensor that a slice covers
+  int64_t sliceBytes = 0, bytes = 0;
 
   [[nodiscard]] bool overflows(const moe_weight &weight, int64_t slices) {
-    int64_t span;
-    return windowOverflow(weight, window) ||
-           __builtin_sub_overflow(window.highest, window.lowest, &span) ||
-           addOverflow<int64_t>(span, 1, span) ||
-           bytesOverflow(span, moe_dtype_size(weight.dtype), sliceBytes) ||
-           mulOverflow(sliceBytes, slices, bytes) ||
-           mulOverflow(window.elements, slices, elements);
+    if (windowOverflow(weight, window) ||
+        __builtin_sub_overflow(window.highest, window.lowest, &span) ||
+        addOverflow<int64_t>(span, 1, span))
+      return true;
+    if (window.elements == 0)
+      span = 0;
+    return bytesOverflow(span, moe_dtype_size(weight.dtype), sliceBytes) ||
+           mulOverflow(sliceBytes, slices, bytes);
   }
 };
 } // namespace
 
+/// Fills `out` with the values that the slice of `expert` has in a checkpoint
+/// made up from `seed`.
+static int32_t fillSlice(const moe_weight &weight, int64_t expert,
+                         const RandomLayout &layout, uint64_t seed, void *out,
+                         moe_error *error) {
+  const moe_weight_source &source = sourceOf(weight, expert);
+  std::string name = tensorName(source, expert);
+  int64_t base;
+  if (int32_t status = locateSlice(weight, source, expert, name, base, error))
+    return status;
+  moe_tensor tensor = {};
+  tensor.dtype = weight.dtype;
+  tensor.rank = source.rank;
+  std::copy(source.shape, source.shape + source.rank, tensor.shape);
+  return fillRandom(name.c_str(), tensor, seed, base + layout.window.lowest,
+                    layout.span, out, error);
+}
+
 int32_t BoundWeights::fillWeight(const moe_weight &weight, uint64_t seed,
                                  const Allocator &allocator, moe_error *error,
                                  void *&slot) {
-  if (!isFloat(weight.dtype))
-    return moe_error_set(
-        error, MOE_UNSUPPORTED,
-        "weight '%s' has dtype %s, but random values are floating-point; bind "
-        "a checkpoint instead [moe-bind-random-dtype]",
-        Shown(weight.name).text, moe_dtype_name(weight.dtype));
   int64_t slices = std::max<int64_t>(weight.experts, 1);
   RandomLayout layout;
   Block values, table;
@@ -251,16 +267,13 @@ int32_t BoundWeights::fillWeight(const moe_weight &weight, uint64_t seed,
   if (int32_t status =
           allocateTable(slices, weight.name, allocator, error, table))
     return status;
-  // Elements between those of a strided window exist but belong to nobody.
-  std::memset(values.data(), 0, values.size());
   void **bases = static_cast<void **>(table.data());
   int64_t size = static_cast<int64_t>(moe_dtype_size(weight.dtype));
-  char *base = static_cast<char *>(values.data()) - layout.window.lowest * size;
-  for (int64_t slice = 0, first = 0; slice < slices; ++slice) {
-    bases[slice] = base;
-    fillRandomSlice(weight, seed, first, layout.window.elements, base);
-    base += layout.sliceBytes;
-    first += layout.window.elements;
+  char *out = static_cast<char *>(values.data());
+  for (int64_t slice = 0; slice < slices; ++slice, out += layout.sliceBytes) {
+    if (int32_t status = fillSlice(weight, slice, layout, seed, out, error))
+      return status;
+    bases[slice] = out - layout.window.lowest * size;
   }
   slot = weight.experts == 0 ? bases[0] : bases;
   blocks.push_back(std::move(values));

@@ -54,11 +54,6 @@ struct Window {
 /// The window of one slice of `weight`. True when it does not fit in 64 bits.
 [[nodiscard]] bool windowOverflow(const moe_weight &weight, Window &window);
 
-/// Fills one slice: elements [firstIndex, firstIndex + elements) of the weight.
-/// `base` is where offset 0 lies. The dtype is a floating type.
-void fillRandomSlice(const moe_weight &weight, uint64_t seed,
-                     int64_t firstIndex, int64_t elements, void *base);
-
 } // namespace moe::rt
 
 #endif // MOE_RT_CORE_WEIGHTS_H
