@@ -62,12 +62,20 @@ typedef struct moe_model_options {
 /// Opens `path`: a model directory (config.json and weights) or a file with
 /// MLIR text of any level. `options` may be null. On failure *out is null and
 /// the status is
-///   MOE_INVALID_ARGUMENT  an argument or the options contradict this page;
-///   MOE_UNSUPPORTED       the options ask for what this version does not know;
-///   MOE_NOT_FOUND         there is nothing at `path`;
-///   MOE_OUT_OF_MEMORY     memory is exhausted;
-///   MOE_INVALID_DATA      the model, its weights or a value of the options was
-///                         refused, as the message says.
+///   MOE_INVALID_ARGUMENT  an argument or the options contradict this page:
+///                         call otherwise;
+///   MOE_NOT_FOUND         there is nothing at `path`, or a file or tensor of
+///   the
+///                         model is missing: correct the path, complete it;
+///   MOE_IO_ERROR          the system refused to read a file;
+///   MOE_INVALID_DATA      the configuration, the weights or the MLIR text is
+///                         damaged or contradicts itself: replace it;
+///   MOE_UNSUPPORTED       a model family, a feature of one, a format or a
+///                         processor that this version or machine does not
+///                         have, or options of a newer version;
+///   MOE_OUT_OF_MEMORY     memory is exhausted: retry with less;
+///   MOE_INTERNAL          a model directory was read, but could not be
+///                         compiled: a defect of moe-mlir, report it.
 int32_t moe_model_open(const char *path, const moe_model_options *options,
                        moe_model **out, moe_error *error);
 
@@ -79,7 +87,7 @@ void moe_model_close(moe_model *model);
 const moe_module *moe_model_module(const moe_model *model);
 
 /// The entry of that name, or the only entry when `name` is null or empty. On
-/// failure null, and the message lists the names.
+/// failure null; MOE_NOT_FOUND comes with a message that lists the names.
 const moe_function *moe_model_find(const moe_model *model, const char *name,
                                    moe_error *error);
 

@@ -56,6 +56,11 @@ static void offerMathLibrary() {
   dlopen(LIBM_SO, RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD);
 }
 
+static int32_t report(moe_error *error, llvm::Error from) {
+  Failure failure = takeFailure(std::move(from));
+  return report(error, failure.status, failure.message);
+}
+
 /// Targets register themselves in tables of the process: one model at a time.
 static llvm::Expected<std::unique_ptr<Session>>
 openSession(const std::string &path, const SessionOptions &options) {
@@ -76,7 +81,7 @@ static int32_t open(const std::string &path, const moe_model_options *options,
   auto model = std::make_unique<moe_model>();
   auto session = openSession(path, read);
   if (!session)
-    return report(error, MOE_INVALID_DATA, llvm::toString(session.takeError()));
+    return report(error, session.takeError());
   model->session = std::move(*session);
   *out = model.release();
   return MOE_OK;
@@ -124,7 +129,7 @@ const moe_function *moe_model_find(const moe_model *model, const char *name,
   guarded(error, [&]() -> int32_t {
     auto function = model->session->find(name ? name : "");
     if (!function)
-      return report(error, MOE_NOT_FOUND, llvm::toString(function.takeError()));
+      return report(error, function.takeError());
     found = *function;
     return MOE_OK;
   });

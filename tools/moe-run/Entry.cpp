@@ -54,11 +54,11 @@ Error moe::run::callEntry(Entry &entry, ArrayRef<Tensor> inputs,
   std::vector<moe_tensor> in = getDescriptors(inputs);
   auto shapes = entry.getOutputShapes(in);
   if (!shapes)
-    return withExitCode(shapes.takeError(), ExitCode::InvalidInput);
+    return shapes.takeError();
   if (Error error = allocate(entry.getFunction(), *shapes, outputs))
     return error;
   std::vector<moe_tensor> out = getDescriptors(outputs);
-  return withExitCode(entry.call(in, out), ExitCode::Failed);
+  return entry.call(in, out);
 }
 
 std::vector<NamedTensor> moe::run::nameOutputs(const moe_function &function,

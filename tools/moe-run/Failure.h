@@ -1,4 +1,4 @@
-//===- Failure.h - Errors that carry an exit code ---------------*- C++ -*-===//
+//===- Failure.h - What moe-run exits with ----------------------*- C++ -*-===//
 //
 // Part of the moe-mlir project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -9,45 +9,33 @@
 #ifndef MOE_TOOLS_MOERUN_FAILURE_H
 #define MOE_TOOLS_MOERUN_FAILURE_H
 
-#include "llvm/Support/Error.h"
+#include "session/StatusError.h"
 
 namespace moe::run {
 
-/// What moe-run exits with; --help documents the values.
+/// What moe-run exits with; describeExitCodes says what each means.
 enum class ExitCode {
   Success = 0,
-  Mismatch = 1,     ///< an expectation was not met
-  InvalidInput = 2, ///< the command line or a file it names is wrong
-  Failed = 3        ///< opening, compiling, running or writing failed
+  Mismatch = 1,
+  InvalidArgument = 2,
+  InvalidData = 3,
+  NotFound = 4,
+  IoError = 5,
+  OutOfMemory = 6,
+  Unsupported = 7,
+  Internal = 8
 };
 
-/// An error with the code that the process exits with.
-class Failure : public llvm::ErrorInfo<Failure> {
-public:
-  static char ID;
+/// The code of a failure of that kind.
+ExitCode getExitCode(moe_status status);
 
-  Failure(ExitCode code, std::string message)
-      : code(code), text(std::move(message)) {}
+/// The exit codes as a table for --help.
+std::string describeExitCodes();
 
-  ExitCode getExitCode() const { return code; }
-  void log(llvm::raw_ostream &os) const override { os << text; }
-  std::error_code convertToErrorCode() const override {
-    return llvm::inconvertibleErrorCode();
-  }
-
-private:
-  ExitCode code;
-  std::string text;
-};
-
-/// The user can correct this.
+/// The command line asks for what cannot be.
 llvm::Error invalidInput(const llvm::Twine &message);
-/// Something could not be carried out.
-llvm::Error failed(const llvm::Twine &message);
-/// The same message with another code; success stays success.
-llvm::Error withExitCode(llvm::Error error, ExitCode code);
 
-/// Prints every message of `error` to stderr and returns the code to exit with.
+/// Prints what `error` says to stderr and returns the code to exit with.
 ExitCode reportError(llvm::Error error);
 
 } // namespace moe::run

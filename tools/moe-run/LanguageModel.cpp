@@ -14,6 +14,7 @@
 #include "llvm/ADT/Twine.h"
 
 using namespace llvm;
+using namespace moe;
 using namespace moe::run;
 
 //===----------------------------------------------------------------------===//
@@ -119,10 +120,11 @@ Error LanguageModel::run(ArrayRef<int64_t> ids, int64_t past) {
   ArrayRef<int64_t> expected = inputs[idsInput].getShape();
   if (logits().getShape().take_front(2) != expected ||
       logits().getShape()[2] == 0)
-    return failed("'logits' came back as " + typeText(logits().get()) +
-                  " for ids of shape " + listText(expected) +
-                  ", expected one row per id; correct the module "
-                  "[moe-run-logits-shape]");
+    return makeError(MOE_INVALID_DATA,
+                     "'logits' came back as " + typeText(logits().get()) +
+                         " for ids of shape " + listText(expected) +
+                         ", expected one row per id; correct the module "
+                         "[moe-run-logits-shape]");
   if (observer)
     observer(getResults(), int64_t(ids.size()));
   return Error::success();

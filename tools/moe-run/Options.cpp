@@ -28,10 +28,7 @@ static constexpr StringLiteral overview =
     "entry is called once with the given inputs.\n";
 
 static constexpr StringLiteral epilogue =
-    "\nExit codes: 0 success; 1 a result is not as expected; 2 the command "
-    "line or a file it\nnames is wrong; 3 opening, compiling, running or "
-    "writing failed.\n\n"
-    "Examples:\n"
+    "\nExamples:\n"
     "  moe-run DIR --prompt=\"Once upon a time\" --max-new-tokens=64\n"
     "  moe-run DIR --input input_ids=g.safetensors:ids "
     "--expect logits=g.safetensors:logits --rtol=1e-4\n"
@@ -385,7 +382,7 @@ moe::run::parseOptions(int argc, const char *const *argv) {
     return makeUsageError(complaints);
   if (commandLine.help) {
     cl::PrintHelpMessage(/*Hidden=*/false, /*Categorized=*/true);
-    outs() << epilogue;
+    outs() << '\n' << describeExitCodes() << epilogue;
     return std::nullopt;
   }
   if (commandLine.version) {

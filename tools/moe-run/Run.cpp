@@ -114,14 +114,15 @@ Error Runner::checkOutputFile() const {
       moe_safetensors_check_target(options.outputFile.c_str(), &error) ==
           MOE_OK)
     return Error::success();
-  return invalidInput(error.message);
+  return makeError(error);
 }
 
 Error Runner::readFiles() {
   if (options.path != "-" && !sys::fs::exists(options.path))
-    return invalidInput("'" + Twine(options.path) +
-                        "' does not exist, expected an MLIR file or a model "
-                        "directory; correct the path [moe-run-path]");
+    return makeError(MOE_NOT_FOUND,
+                     "'" + Twine(options.path) +
+                         "' does not exist, expected an MLIR file or a model "
+                         "directory; correct the path [moe-run-path]");
   if (!options.session.outputs.empty() && !isDirectory())
     return invalidInput("--outputs was given with a module, whose outputs are "
                         "fixed, expected a model directory; leave it out "
@@ -173,11 +174,11 @@ Error Runner::open() {
                               [&](StringRef what) { progress.begin(what); });
   progress.end();
   if (!opened)
-    return withExitCode(opened.takeError(), ExitCode::Failed);
+    return opened.takeError();
   session = std::move(*opened);
   auto found = session->find(options.entry);
   if (!found)
-    return withExitCode(found.takeError(), ExitCode::InvalidInput);
+    return found.takeError();
   entry.emplace(*session, **found);
   return Error::success();
 }
@@ -535,7 +536,7 @@ Error Runner::writeResults() const {
   moe_error error = {};
   if (moe_safetensors_write(options.outputFile.c_str(), names.data(),
                             tensors.data(), tensors.size(), &error))
-    return failed(error.message);
+    return makeError(error);
   return Error::success();
 }
 
@@ -597,6 +598,7 @@ Error moe::run::flushOutput() {
   if (!code)
     return Error::success();
   outs().clear_error();
-  return failed("stdout cannot be written (" + code.message() +
-                "); make room or write elsewhere [moe-run-stdout]");
+  return makeError(MOE_IO_ERROR,
+                   "stdout cannot be written (" + code.message() +
+                       "); make room or write elsewhere [moe-run-stdout]");
 }

@@ -15,15 +15,17 @@
 #include <vector>
 
 using namespace llvm;
+using namespace moe;
 using namespace moe::run;
 
 Expected<int64_t> moe::run::findLargest(ArrayRef<float> logits) {
   size_t best = 0;
   for (size_t i = 0; i < logits.size(); ++i) {
     if (std::isnan(logits[i]))
-      return failed("the logit of token " + Twine(i) +
-                    " is NaN, expected a number; check the weights "
-                    "[moe-run-logits-nan]");
+      return makeError(MOE_INVALID_DATA,
+                       "the logit of token " + Twine(i) +
+                           " is NaN, expected a number; check the weights "
+                           "[moe-run-logits-nan]");
     if (logits[i] > logits[best])
       best = i;
   }
@@ -56,8 +58,10 @@ Expected<int64_t> moe::run::pickToken(ArrayRef<float> logits,
   if (!largest || sampling.temperature == 0)
     return largest;
   if (!std::isfinite(logits[*largest]))
-    return failed("the largest logit is infinite, expected a number to sample "
-                  "from; check the weights [moe-run-logits-infinite]");
+    return makeError(
+        MOE_INVALID_DATA,
+        "the largest logit is infinite, expected a number to sample "
+        "from; check the weights [moe-run-logits-infinite]");
   std::vector<double> sums =
       accumulateWeights(logits, logits[*largest], sampling.temperature);
   double target = draw(sampling, sequence, step) * sums.back();

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 
 using namespace llvm;
+using namespace moe;
 using namespace moe::run;
 using Json = nlohmann::ordered_json;
 
@@ -95,8 +96,9 @@ std::string moe::run::toJson(const Stats &stats) {
 //===----------------------------------------------------------------------===//
 
 static Error cannotWrite(StringRef path, const Twine &reason) {
-  return failed("'" + path + "' cannot be written (" + reason +
-                "); choose another file or make room [moe-run-write]");
+  return makeError(MOE_IO_ERROR,
+                   "'" + path + "' cannot be written (" + reason +
+                       "); choose another file or make room [moe-run-write]");
 }
 
 /// Writes to an open file and closes it.

@@ -17,6 +17,7 @@
 #include <limits>
 
 using namespace llvm;
+using namespace moe;
 using namespace moe::run;
 
 /// Of the data of every tensor, in bytes.
@@ -60,10 +61,11 @@ Expected<Tensor> Tensor::create(StringRef name, int32_t dtype,
   // calloc, because the pages of a large zeroed block need not be touched.
   tensor.memory.reset(std::calloc(bytes, 1));
   if (!tensor.memory)
-    return failed("there is no memory for the " + Twine(bytes) + " bytes of '" +
-                  name +
-                  "'; use smaller sizes or free memory "
-                  "[moe-run-out-of-memory]");
+    return makeError(MOE_OUT_OF_MEMORY,
+                     "there is no memory for the " + Twine(bytes) +
+                         " bytes of '" + name +
+                         "'; use smaller sizes or free memory "
+                         "[moe-run-out-of-memory]");
   uintptr_t start = reinterpret_cast<uintptr_t>(tensor.memory.get());
   uintptr_t aligned = (start + dataAlignment - 1) & ~(dataAlignment - 1);
   tensor.descriptor.data = reinterpret_cast<void *>(aligned);
@@ -225,7 +227,7 @@ static Expected<Checkpoint> openCheckpoint(const std::string &path) {
   moe_error error = {};
   if (moe_checkpoint_open(path.c_str(), /*headers_only=*/0, &checkpoint,
                           &error))
-    return invalidInput(error.message);
+    return makeError(error);
   return Checkpoint(checkpoint);
 }
 
@@ -247,14 +249,16 @@ Expected<Tensor> moe::run::readTensor(const FileTensor &source) {
   const moe_file_tensor *found =
       moe_checkpoint_find(checkpoint->get(), source.tensor.c_str());
   if (!found)
-    return invalidInput("'" + source.file + "' has no tensor '" +
-                        source.tensor + "'; pass one of " +
-                        listTensors(**checkpoint) + " [moe-run-tensor-name]");
+    return makeError(MOE_NOT_FOUND, "'" + source.file + "' has no tensor '" +
+                                        source.tensor + "'; pass one of " +
+                                        listTensors(**checkpoint) +
+                                        " [moe-run-tensor-name]");
   if (found->dtype == 0)
-    return invalidInput("tensor '" + source.tensor + "' of '" + source.file +
-                        "' has dtype " + found->dtype_name +
-                        ", which is not supported; convert it "
-                        "[moe-run-tensor-dtype]");
+    return makeError(MOE_UNSUPPORTED,
+                     "tensor '" + source.tensor + "' of '" + source.file +
+                         "' has dtype " + found->dtype_name +
+                         ", which is not supported; convert it "
+                         "[moe-run-tensor-dtype]");
   Expected<Tensor> tensor = Tensor::create(source.tensor, found->dtype,
                                            ArrayRef(found->shape, found->rank));
   if (tensor && tensor->getNumElements() != 0)

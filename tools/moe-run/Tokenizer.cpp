@@ -16,6 +16,7 @@
 #include <sentencepiece_processor.h>
 
 using namespace llvm;
+using namespace moe;
 using namespace moe::run;
 using sentencepiece::SentencePieceProcessor;
 
@@ -50,43 +51,48 @@ static Error missingTokenizer(StringRef directory) {
   for (StringRef other :
        {"tokenizer.json", "vocab.json", "vocab.txt", "tekken.json"})
     if (sys::fs::exists(join(directory, other)))
-      return invalidInput("'" + directory + "' has the tokenizer '" + other +
-                          "', but only SentencePiece (tokenizer.model) can be "
-                          "read; pass ids with --prompt-ids "
-                          "[moe-run-tokenizer-kind]");
-  return invalidInput("'" + directory +
-                      "' has no tokenizer.model; add it, or pass ids with "
-                      "--prompt-ids [moe-run-tokenizer-missing]");
+      return makeError(MOE_UNSUPPORTED,
+                       "'" + directory + "' has the tokenizer '" + other +
+                           "', but only SentencePiece (tokenizer.model) can be "
+                           "read; pass ids with --prompt-ids "
+                           "[moe-run-tokenizer-kind]");
+  return makeError(MOE_NOT_FOUND,
+                   "'" + directory +
+                       "' has no tokenizer.model; add it, or pass ids with "
+                       "--prompt-ids [moe-run-tokenizer-missing]");
 }
 
-static Error unusableFile(StringRef path, const Twine &reason) {
-  return invalidInput("'" + path + "' cannot be used (" + reason +
-                      "), expected a readable file of at most 64 MiB; replace "
-                      "it [moe-run-tokenizer-file]");
+static Error unusableFile(moe_status status, StringRef path,
+                          const Twine &reason) {
+  return makeError(status,
+                   "'" + path + "' cannot be used (" + reason +
+                       "), expected a readable file of at most 64 MiB; replace "
+                       "it [moe-run-tokenizer-file]");
 }
 
 static Expected<std::unique_ptr<MemoryBuffer>> readModel(StringRef path) {
   sys::fs::file_status status;
   if (std::error_code code = sys::fs::status(path, status))
-    return unusableFile(path, code.message());
+    return unusableFile(statusOf(code), path, code.message());
   if (!sys::fs::is_regular_file(status))
-    return unusableFile(path, "not a file");
+    return unusableFile(MOE_INVALID_DATA, path, "not a file");
   if (status.getSize() > maxTokenizerBytes)
-    return unusableFile(path, Twine(status.getSize()) + " bytes");
+    return unusableFile(MOE_INVALID_DATA, path,
+                        Twine(status.getSize()) + " bytes");
   auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false,
                                       /*RequiresNullTerminator=*/false);
   if (std::error_code code = buffer.getError())
-    return unusableFile(path, code.message());
+    return unusableFile(statusOf(code), path, code.message());
   return std::move(*buffer);
 }
 
 /// The tokenizer's answer to a file or a prompt.
 static Error refused(StringRef what,
                      const sentencepiece::util::Status &status) {
-  return invalidInput("SentencePiece refuses " + what + " (" +
-                      status.message() +
-                      "); replace it, or pass ids with --prompt-ids "
-                      "[moe-run-tokenizer-invalid]");
+  return makeError(MOE_INVALID_DATA,
+                   "SentencePiece refuses " + what + " (" + status.message() +
+                       "); replace it, or pass ids with --prompt-ids "
+                       "[moe-run-tokenizer-invalid]");
 }
 
 /// Runs `body`. SentencePiece reports by status, but what it is made of may

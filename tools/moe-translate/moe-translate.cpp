@@ -85,7 +85,8 @@ mapWeights(const hf::ModelConfig &config) {
   moe_error error = {};
   if (moe_checkpoint_open(directory.c_str(), /*headers_only=*/1, &checkpoint,
                           &error) != MOE_OK)
-    return hf::ImportError{error.message};
+    return hf::ImportError{error.message,
+                           static_cast<moe_status>(error.status)};
   auto weights = hf::buildWeightMap(config, hf::listTensors(checkpoint));
   moe_checkpoint_close(checkpoint);
   return weights;

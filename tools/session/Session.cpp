@@ -29,15 +29,19 @@ using llvm::Error;
 using llvm::Expected;
 using llvm::StringRef;
 using llvm::Twine;
+namespace hf = mlir::moe::hf;
 
 namespace {
 
-Error makeError(const Twine &message) {
-  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+Error fromImport(const hf::ImportError &error) {
+  return makeError(error.status, error.message);
 }
 
-/// The message of a failed runtime call, as an Error.
-Error makeError(const moe_error &error) { return makeError(error.message); }
+/// What the last call in `context` reported.
+Error fromContext(const moe_ctx *context) {
+  return makeError(static_cast<moe_status>(moe_ctx_status(context)),
+                   moe_ctx_message(context));
+}
 
 struct CloseCheckpoint {
   void operator()(moe_checkpoint *checkpoint) const {
@@ -78,9 +82,11 @@ public:
   explicit DiagnosticText(mlir::MLIRContext *context)
       : stream(text), handler(sourceManager, context, stream) {}
   llvm::SourceMgr &getSourceManager() { return sourceManager; }
-  Error take(const Twine &otherwise) {
+  /// The failure of who was to report here; one without a word is a defect.
+  Error take(moe_status status, const Twine &otherwise) {
     StringRef message = StringRef(text).rtrim();
-    return makeError(message.empty() ? otherwise : Twine(message));
+    return message.empty() ? makeError(MOE_INTERNAL, otherwise)
+                           : makeError(status, message);
   }
 
 private:
@@ -93,6 +99,7 @@ private:
 } // namespace
 
 struct Session::Impl {
+  std::vector<Failure> linking; ///< what the JIT would print; outlives it
   std::unique_ptr<llvm::orc::LLJIT> jit;
   const moe_module *module = nullptr;
   CheckpointPtr checkpoint; // outlives the context
@@ -107,6 +114,11 @@ struct Session::Impl {
                                                    StringRef path);
   Expected<mlir::OwningOpRef<mlir::ModuleOp>>
   parse(mlir::MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer);
+  /// The kind of a failure to compile: the user's module is refused, one that
+  /// was imported should not be.
+  moe_status compileFailure() const {
+    return generation ? MOE_INTERNAL : MOE_INVALID_DATA;
+  }
   Expected<std::unique_ptr<llvm::MemoryBuffer>>
   compile(mlir::ModuleOp module, const SessionOptions &options);
   Error load(std::unique_ptr<llvm::MemoryBuffer> object);
@@ -124,10 +136,9 @@ struct Session::Impl {
 Expected<mlir::OwningOpRef<mlir::ModuleOp>>
 Session::Impl::import(mlir::MLIRContext &context, StringRef directory,
                       const SessionOptions &options) {
-  namespace hf = mlir::moe::hf;
   auto config = hf::loadModelConfig((directory + "/config.json").str());
   if (!config)
-    return makeError(config.message());
+    return fromImport(config.error());
   generation.emplace();
   generation->vocabulary = config->vocabSize;
   generation->maxPositions = config->maxPositions;
@@ -142,9 +153,10 @@ Session::Impl::import(mlir::MLIRContext &context, StringRef directory,
     else if (output == "expert_counts")
       importOptions.expertCounts = true;
     else if (output != "logits")
-      return makeError("expected outputs among logits, router_logits and "
+      return makeError(MOE_INVALID_ARGUMENT,
+                       "expected outputs among logits, router_logits and "
                        "expert_counts, but got '" +
-                       output + "' [moe-session-output]");
+                           output + "' [moe-session-output]");
   }
 
   hf::ImportResult<hf::WeightMap> weights = hf::ImportError{};
@@ -159,11 +171,11 @@ Session::Impl::import(mlir::MLIRContext &context, StringRef directory,
     weights = hf::buildWeightMap(*config, hf::listTensors(headers->get()));
   }
   if (!weights)
-    return makeError(weights.message());
+    return fromImport(weights.error());
   DiagnosticText diagnostics(&context);
   auto module = hf::buildModelGraph(&context, *config, *weights, importOptions);
   if (!module)
-    return diagnostics.take("the imported graph is invalid");
+    return diagnostics.take(MOE_INTERNAL, "the imported graph is invalid");
   return module;
 }
 
@@ -171,15 +183,17 @@ Expected<mlir::OwningOpRef<mlir::ModuleOp>>
 Session::Impl::read(mlir::MLIRContext &context, StringRef path) {
   auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(path, /*IsText=*/true);
   if (!buffer)
-    return makeError("expected a model directory or a file with MLIR text, but "
+    return makeError(statusOf(buffer.getError()),
+                     "expected a model directory or a file with MLIR text, but "
                      "reading '" +
-                     path + "' failed: " + buffer.getError().message() +
-                     " [moe-session-open]");
+                         path + "' failed: " + buffer.getError().message() +
+                         " [moe-session-open]");
   // Reading bytecode from strangers is not safe in this version of MLIR.
   if ((*buffer)->getBuffer().starts_with("ML\xefR"))
-    return makeError("expected MLIR text, but '" + path +
-                     "' is bytecode; convert it with mlir-opt "
-                     "[moe-session-bytecode]");
+    return makeError(MOE_UNSUPPORTED,
+                     "expected MLIR text, but '" + path +
+                         "' is bytecode; convert it with mlir-opt "
+                         "[moe-session-bytecode]");
   return parse(context, std::move(*buffer));
 }
 
@@ -192,7 +206,7 @@ Session::Impl::parse(mlir::MLIRContext &context,
   auto module = mlir::parseSourceFile<mlir::ModuleOp>(
       diagnostics.getSourceManager(), &context);
   if (!module)
-    return diagnostics.take("the module could not be parsed");
+    return diagnostics.take(MOE_INVALID_DATA, "the module could not be parsed");
   return module;
 }
 
@@ -207,7 +221,7 @@ Session::Impl::compile(mlir::ModuleOp module, const SessionOptions &options) {
     std::string error;
     auto named = mlir::moe::CPUTarget::get(options.targetCPU, error);
     if (!named)
-      return makeError(error);
+      return makeError(MOE_INVALID_ARGUMENT, error);
     target = *named;
   }
   DiagnosticText diagnostics(module.getContext());
@@ -219,12 +233,31 @@ Session::Impl::compile(mlir::ModuleOp module, const SessionOptions &options) {
   mlir::PassManager passes(module.getContext());
   mlir::moe::buildCompilePipeline(passes, compileOptions);
   if (mlir::failed(passes.run(module)))
-    return diagnostics.take("the module could not be compiled");
+    return diagnostics.take(compileFailure(),
+                            "the module could not be compiled");
   std::unique_ptr<llvm::MemoryBuffer> object =
       mlir::moe::emitObject(module, target);
   if (!object)
-    return diagnostics.take("no machine code could be made");
+    return diagnostics.take(compileFailure(), "no machine code could be made");
   return object;
+}
+
+/// Why the table of a module was not found.
+static Error explainLinking(llvm::ArrayRef<Failure> failures) {
+  if (failures.empty())
+    return makeError(MOE_INVALID_DATA,
+                     "expected a module with an entry, a public function on "
+                     "tensors, but found none [moe-session-no-entry]");
+  std::string said;
+  for (const Failure &failure : failures) {
+    if (failure.status == MOE_OUT_OF_MEMORY)
+      return makeError(failure.status, failure.message);
+    said += (said.empty() ? "" : "; ") + failure.message;
+  }
+  return makeError(MOE_INVALID_DATA,
+                   "expected calls of functions that the module, the runtime "
+                   "or the C library has, but linking said: " +
+                       said + "; define them [moe-session-link]");
 }
 
 Error Session::Impl::load(std::unique_ptr<llvm::MemoryBuffer> object) {
@@ -235,10 +268,8 @@ Error Session::Impl::load(std::unique_ptr<llvm::MemoryBuffer> object) {
     return created.takeError();
   jit = std::move(*created);
   llvm::orc::JITDylib &library = jit->getMainJITDylib();
-  std::string failures; // what the JIT would print
-  jit->getExecutionSession().setErrorReporter([&](Error error) {
-    failures +=
-        (failures.empty() ? "" : "; ") + llvm::toString(std::move(error));
+  jit->getExecutionSession().setErrorReporter([this](Error error) {
+    linking.push_back(takeFailure(std::move(error)));
   });
 
   // The runtime is linked into this program and hidden: name what it offers.
@@ -270,15 +301,9 @@ Error Session::Impl::load(std::unique_ptr<llvm::MemoryBuffer> object) {
   auto table = jit->lookup(MOE_MODULE_SYMBOL);
   if (!table) {
     llvm::consumeError(table.takeError());
-    if (!failures.empty())
-      return makeError("expected calls of functions that the module, the "
-                       "runtime or the C library has, but linking said: " +
-                       failures + "; define them [moe-session-link]");
-    return makeError("expected a module with an entry, a public function on "
-                     "tensors, but found none [moe-session-no-entry]");
+    return explainLinking(linking);
   }
   module = table->toPtr<const moe_module *>();
-  jit->getExecutionSession().setErrorReporter(llvm::consumeError);
   return Error::success();
 }
 
@@ -297,23 +322,24 @@ Error Session::Impl::bind(StringRef path, bool isDirectory,
 
   if (options.randomWeights) {
     if (moe_ctx_bind_random(created, *options.randomWeights) != MOE_OK)
-      return makeError(moe_ctx_message(created));
+      return fromContext(created);
     return Error::success();
   }
   StringRef source = options.weights;
   if (source.empty() && isDirectory)
     source = path;
   if (source.empty())
-    return makeError("expected --weights=DIR|FILE or --random-weights=SEED for "
+    return makeError(MOE_INVALID_ARGUMENT,
+                     "expected --weights=DIR|FILE or --random-weights=SEED for "
                      "a module with " +
-                     Twine(module->num_weights) +
-                     " weights [moe-session-weights]");
+                         Twine(module->num_weights) +
+                         " weights [moe-session-weights]");
   Expected<CheckpointPtr> opened = openCheckpoint(source, false);
   if (!opened)
     return opened.takeError();
   checkpoint = std::move(*opened);
   if (moe_ctx_bind_checkpoint(created, checkpoint.get()) != MOE_OK)
-    return makeError(moe_ctx_message(created));
+    return fromContext(created);
   return Error::success();
 }
 
@@ -404,8 +430,9 @@ Expected<const moe_function *> Session::find(StringRef name) const {
   std::string names;
   for (int64_t i = 0; i < module.num_functions; ++i)
     names += (i ? ", " : "") + std::string(module.functions[i].name);
-  return makeError("expected the name of an entry (" + names + "), but got '" +
-                   name + "' [moe-session-entry]");
+  return makeError(MOE_NOT_FOUND, "expected the name of an entry (" + names +
+                                      "), but got '" + name +
+                                      "' [moe-session-entry]");
 }
 
 Expected<std::vector<moe_tensor>>
@@ -419,7 +446,7 @@ Session::getOutputShapes(const moe_function &function,
   if (moe_ctx_output_shapes(impl->context.get(), &function, inputs.data(),
                             inputs.size(), outputs.data(),
                             outputs.size()) != MOE_OK)
-    return makeError(moe_ctx_message(impl->context.get()));
+    return fromContext(impl->context.get());
   return outputs;
 }
 
@@ -428,7 +455,7 @@ Error Session::call(const moe_function &function,
                     llvm::MutableArrayRef<moe_tensor> outputs) {
   if (moe_ctx_call(impl->context.get(), &function, inputs.data(), inputs.size(),
                    outputs.data(), outputs.size()) != MOE_OK)
-    return makeError(moe_ctx_message(impl->context.get()));
+    return fromContext(impl->context.get());
   moe_error failure = takeReferenceFailure();
   if (failure.status != MOE_OK)
     return makeError(failure);

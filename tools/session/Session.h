@@ -15,6 +15,7 @@
 #ifndef MOE_TOOLS_SESSION_SESSION_H
 #define MOE_TOOLS_SESSION_SESSION_H
 
+#include "StatusError.h"
 #include "moe_rt/context.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -58,11 +59,14 @@ struct GenerationInfo {
 };
 
 /// A compiled module with its weights. Not thread safe; sessions are
-/// independent of each other.
+/// independent of each other. Functions that fail say of which kind the failure
+/// is: see StatusError.
 class Session {
 public:
   /// Opens `path`: MLIR text of any level, or a model directory. `progress` is
-  /// told what is happening.
+  /// told what is happening. A pass that fails is MOE_INVALID_DATA for MLIR
+  /// text, and MOE_INTERNAL for a model directory, whose graph this project
+  /// made.
   static llvm::Expected<std::unique_ptr<Session>>
   open(llvm::StringRef path, const SessionOptions &options,
        llvm::function_ref<void(llvm::StringRef)> progress = nullptr);

@@ -371,6 +371,31 @@ TEST(ModelConfig, RefusesBadValues) {
   }
 }
 
+/// A model that is not supported is told from a file that is wrong.
+TEST(ModelConfig, StatusOfRefusals) {
+  auto statusOf = [](const char *key, const json &value) {
+    json config = readConfig("qwen1.5-moe-a2.7b");
+    config[key] = value;
+    return parse(config).error().status;
+  };
+  EXPECT_EQ(statusOf("model_type", "gpt2"), MOE_UNSUPPORTED);
+  EXPECT_EQ(statusOf("model_type", 7), MOE_INVALID_DATA);
+  EXPECT_EQ(statusOf("quantization_config", json::object()), MOE_UNSUPPORTED);
+  EXPECT_EQ(statusOf("architectures", {"Other"}), MOE_UNSUPPORTED);
+  EXPECT_EQ(statusOf("hidden_act", "gelu"), MOE_UNSUPPORTED);
+  EXPECT_EQ(statusOf("torch_dtype", "float8"), MOE_UNSUPPORTED);
+  EXPECT_EQ(statusOf("rope_scaling", {{"type", "yarn"}}), MOE_UNSUPPORTED);
+  EXPECT_EQ(statusOf("partial_rotary_factor", 0.5), MOE_UNSUPPORTED);
+  EXPECT_EQ(statusOf("use_sliding_window", true), MOE_UNSUPPORTED);
+  EXPECT_EQ(
+      statusOf("layer_types", std::vector<std::string>(24, "linear_attention")),
+      MOE_UNSUPPORTED);
+  EXPECT_EQ(statusOf("layer_types", {"full_attention"}), MOE_INVALID_DATA);
+  EXPECT_EQ(statusOf("hidden_size", "4096"), MOE_INVALID_DATA);
+  EXPECT_EQ(parseModelConfig("{", "config.json").error().status,
+            MOE_INVALID_DATA);
+}
+
 TEST(ModelConfig, UnknownModelTypeListsTheSupportedOnes) {
   json config = readConfig("mixtral-8x7b");
   config["model_type"] = "gpt2";
@@ -434,6 +459,9 @@ TEST(ModelConfig, RefusesUnreadableFiles) {
   expectError(loadModelConfig(configPath("no-such-model")),
               "[moe-config-unreadable]");
   expectError(loadModelConfig("/dev/null"), "[moe-config-unreadable]");
+  EXPECT_EQ(loadModelConfig(configPath("no-such-model")).error().status,
+            MOE_NOT_FOUND);
+  EXPECT_EQ(loadModelConfig("/dev/null").error().status, MOE_INVALID_ARGUMENT);
 }
 
 TEST(ModelConfig, MessagesDoNotPassOnControlCharacters) {

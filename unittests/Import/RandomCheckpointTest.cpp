@@ -179,6 +179,7 @@ TEST_F(RandomCheckpoint, PassesOnTheWritersMessage) {
                           testing::TempDir() + "/no/such/folder/x.safetensors");
   ASSERT_FALSE(bytes);
   EXPECT_NE(bytes.message().find("[moe-"), std::string::npos);
+  EXPECT_EQ(bytes.error().status, MOE_NOT_FOUND);
 }
 
 TEST_F(RandomCheckpoint, RefusesTooManyTensors) {

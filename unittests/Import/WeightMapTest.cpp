@@ -245,6 +245,7 @@ TEST(WeightMap, RefusesMissingTensors) {
   model.listing.erase(name);
   ImportResult<WeightMap> map = buildWeightMap(model.config, model.listing);
   expectError(map, "[moe-weights-missing]");
+  EXPECT_EQ(map.error().status, MOE_NOT_FOUND);
   EXPECT_NE(map.message().find(name), std::string::npos);
 }
 
@@ -253,6 +254,7 @@ TEST(WeightMap, RefusesUnexpectedTensors) {
   model.listing["model.layers.0.self_attn.q_proj.bias"] = {"BF16", {16}};
   ImportResult<WeightMap> map = buildWeightMap(model.config, model.listing);
   expectError(map, "[moe-weights-unexpected]");
+  EXPECT_EQ(map.error().status, MOE_INVALID_DATA);
   EXPECT_NE(map.message().find("q_proj.bias"), std::string::npos);
 }
 
@@ -276,8 +278,9 @@ TEST(WeightMap, RefusesOtherShapes) {
 TEST(WeightMap, RefusesOtherTypes) {
   Model model = tinyModel("mixtral-8x7b");
   model.listing["model.norm.weight"].dtype = "F8_E4M3";
-  expectError(buildWeightMap(model.config, model.listing),
-              "[moe-weights-dtype]");
+  ImportResult<WeightMap> map = buildWeightMap(model.config, model.listing);
+  expectError(map, "[moe-weights-dtype]");
+  EXPECT_EQ(map.error().status, MOE_UNSUPPORTED);
 }
 
 TEST(WeightMap, RefusesMixedTypesInARole) {
@@ -294,8 +297,9 @@ TEST(WeightMap, RefusesMixedTypesInARole) {
 
 TEST(WeightMap, RefusesUnknownLayouts) {
   Model model = tinyModel("mixtral-8x7b");
-  expectError(buildWeightMap(model.config, TensorListing()),
-              "[moe-weights-layout]");
+  ImportResult<WeightMap> map = buildWeightMap(model.config, TensorListing());
+  expectError(map, "[moe-weights-layout]");
+  EXPECT_EQ(map.error().status, MOE_UNSUPPORTED);
 }
 
 TEST(WeightMap, RefusesConfigurationsThatDidNotComeFromTheParser) {

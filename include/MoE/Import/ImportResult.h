@@ -8,12 +8,14 @@
 //
 // What fallible functions of the importer return. The message is one sentence
 // for the user: what was found, what was expected, what to do, and the tag
-// "[moe-NAME]" of the rule.
+// "[moe-NAME]" of the rule. The status says of which kind the failure is.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef MOE_IMPORT_IMPORTRESULT_H
 #define MOE_IMPORT_IMPORTRESULT_H
+
+#include "MoE/Runtime/Abi.h"
 
 #include <optional>
 #include <string>
@@ -24,6 +26,7 @@ namespace mlir::moe::hf {
 /// A message for the user, ending in "[moe-NAME]".
 struct ImportError {
   std::string message;
+  moe_status status = MOE_INVALID_DATA;
 };
 
 /// Either a T or an ImportError. Dereference it only when it is true.

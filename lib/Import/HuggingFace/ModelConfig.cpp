@@ -111,11 +111,20 @@ private:
   void listUnknownKeys();
 
   bool isFixed(Key key) const { return !keyRule(family, key).names[0]; }
-  bool failed() const { return !message.empty(); }
-  /// Keeps the first message: "ORIGIN: what; remedy [tag]".
-  template <typename... Parts> void fail(const Parts &...parts) {
+  bool failed() const { return !failure.message.empty(); }
+  /// Keeps the first failure: "ORIGIN: what; remedy [tag]".
+  template <typename... Parts>
+  void keep(moe_status status, const Parts &...parts) {
     if (!failed())
-      message = cat(origin, ": ", parts...);
+      failure = {cat(origin, ": ", parts...), status};
+  }
+  /// The file contradicts itself, or lacks something.
+  template <typename... Parts> void fail(const Parts &...parts) {
+    keep(MOE_INVALID_DATA, parts...);
+  }
+  /// The file may be right, but means what the compiler cannot do.
+  template <typename... Parts> void failUnsupported(const Parts &...parts) {
+    keep(MOE_UNSUPPORTED, parts...);
   }
   void failType(std::string_view name, const json &found,
                 std::string_view expected) {
@@ -129,7 +138,7 @@ private:
   ModelConfig config;
   std::optional<double> ropeTheta;
   std::string ropeThetaName;
-  std::string message;
+  ImportError failure;
 };
 
 } // namespace
@@ -262,10 +271,11 @@ void ConfigReader::checkArchitecture() {
   for (const json &name : classes)
     if (name == family.architecture)
       return;
-  fail("'architectures' is ", valueText(classes), ", expected ",
-       inQuotes(family.architecture), " for model type ",
-       inQuotes(family.modelType),
-       "; import a checkpoint of that class [moe-config-architecture]");
+  failUnsupported(
+      "'architectures' is ", valueText(classes), ", expected ",
+      inQuotes(family.architecture), " for model type ",
+      inQuotes(family.modelType),
+      "; import a checkpoint of that class [moe-config-architecture]");
 }
 
 void ConfigReader::checkNotQuantized() {
@@ -275,10 +285,10 @@ void ConfigReader::checkNotQuantized() {
       continue;
     json method =
         found->is_object() ? found->value("quant_method", json()) : json();
-    fail(inQuotes(name), " asks for the quantization method ",
-         valueText(method),
-         ", expected plain float32, bfloat16 or float16 weights; import the "
-         "checkpoint that was not quantized [moe-config-quantized]");
+    failUnsupported(
+        inQuotes(name), " asks for the quantization method ", valueText(method),
+        ", expected plain float32, bfloat16 or float16 weights; import the "
+        "checkpoint that was not quantized [moe-config-quantized]");
   }
 }
 
@@ -309,10 +319,11 @@ void ConfigReader::checkPinned(const PinnedKey &pinned, const json &found) {
       accepted &= isAccepted(element);
   }
   if (!accepted)
-    fail(inQuotes(pinned.name), " is ", valueText(found),
-         ", which changes the model in a way that is not supported, expected ",
-         pinned.accepted[0],
-         "; import a model without this feature [moe-config-unsupported]");
+    failUnsupported(
+        inQuotes(pinned.name), " is ", valueText(found),
+        ", which changes the model in a way that is not supported, expected ",
+        pinned.accepted[0],
+        "; import a model without this feature [moe-config-unsupported]");
 }
 
 //===----------------------------------------------------------------------===//
@@ -329,9 +340,10 @@ void ConfigReader::readModel() {
 
   std::string activation = text(Key::Activation);
   if (activation != "silu" && activation != "swish")
-    fail(inQuotes(nameOf(Key::Activation)), " is ", inQuotes(activation),
-         ", expected 'silu'; other activations are not supported, so import "
-         "another model [moe-config-activation]");
+    failUnsupported(
+        inQuotes(nameOf(Key::Activation)), " is ", inQuotes(activation),
+        ", expected 'silu'; other activations are not supported, so import "
+        "another model [moe-config-activation]");
 
   std::string name = text(Key::DTypeName);
   for (const DTypeInfo &info : DTypes) {
@@ -340,9 +352,10 @@ void ConfigReader::readModel() {
     config.dtype = info.dtype;
     return;
   }
-  fail(inQuotes(nameOf(Key::DTypeName)), " is ", inQuotes(name),
-       ", expected 'float32', 'bfloat16' or 'float16'; convert the checkpoint "
-       "to one of them [moe-config-dtype]");
+  failUnsupported(
+      inQuotes(nameOf(Key::DTypeName)), " is ", inQuotes(name),
+      ", expected 'float32', 'bfloat16' or 'float16'; convert the checkpoint "
+      "to one of them [moe-config-dtype]");
 }
 
 void ConfigReader::readTokens() {
@@ -433,18 +446,20 @@ void ConfigReader::readRopeObject(const std::string &name, const json &object) {
     }
   }
   if (type != "default")
-    fail(inQuotes(name), " has the rope type ", valueText(type),
-         ", expected \"default\"; scaled rotary embeddings are not supported, "
-         "so import a model without them [moe-config-rope]");
+    failUnsupported(
+        inQuotes(name), " has the rope type ", valueText(type),
+        ", expected \"default\"; scaled rotary embeddings are not supported, "
+        "so import a model without them [moe-config-rope]");
 }
 
 void ConfigReader::checkWholeRotary(const std::string &name,
                                     const json &factor) {
   if (factor.is_null() || factor == 1)
     return;
-  fail(inQuotes(name), " is ", valueText(factor),
-       ", expected 1; partial rotary embedding is not supported, so import "
-       "another model [moe-config-rope]");
+  failUnsupported(
+      inQuotes(name), " is ", valueText(factor),
+      ", expected 1; partial rotary embedding is not supported, so import "
+      "another model [moe-config-rope]");
 }
 
 void ConfigReader::offerRopeTheta(const std::string &name, const json &theta) {
@@ -475,9 +490,10 @@ void ConfigReader::readFactors() {
 void ConfigReader::readRouter() {
   std::string scoring = text(Key::ScoringFunction);
   if (scoring != "softmax")
-    fail(inQuotes(nameOf(Key::ScoringFunction)), " is ", inQuotes(scoring),
-         ", expected 'softmax' for model type ", inQuotes(family.modelType),
-         "; import another model [moe-config-scoring]");
+    failUnsupported(inQuotes(nameOf(Key::ScoringFunction)), " is ",
+                    inQuotes(scoring), ", expected 'softmax' for model type ",
+                    inQuotes(family.modelType),
+                    "; import another model [moe-config-scoring]");
   int64_t topK = integer(Key::TopK, {1, kMaxExperts});
   config.router.domain = family.scoreDomain;
   config.router.normalizeTopK =
@@ -562,11 +578,12 @@ ConfigReader::readWindows(int64_t numLayers) {
   if (!types.is_null())
     return windowsByType(types, window, numLayers);
   if (window && (family.windowNeedsLayerTypes || maxWindowLayers != 0))
-    fail("'use_sliding_window' is true, but versions of model type ",
-         inQuotes(family.modelType),
-         " disagree on which layers that means; expected a list 'layer_types' "
-         "(where the model type reads it) or 'max_window_layers' 0, so say "
-         "which layers are meant [moe-config-sliding-window]");
+    failUnsupported(
+        "'use_sliding_window' is true, but versions of model type ",
+        inQuotes(family.modelType),
+        " disagree on which layers that means; expected a list 'layer_types' "
+        "(where the model type reads it) or 'max_window_layers' 0, so say "
+        "which layers are meant [moe-config-sliding-window]");
   return std::vector<std::optional<int64_t>>(numLayers, window);
 }
 
@@ -591,10 +608,11 @@ ConfigReader::windowsByType(const json &types, std::optional<int64_t> window,
            "'sliding_window', so correct one of them "
            "[moe-config-sliding-window]");
     } else {
-      fail("'layer_types' has the entry ", valueText(type),
-           ", expected \"full_attention\" or \"sliding_attention\"; other "
-           "kinds are not supported, so import another model "
-           "[moe-config-list]");
+      failUnsupported(
+          "'layer_types' has the entry ", valueText(type),
+          ", expected \"full_attention\" or \"sliding_attention\"; other "
+          "kinds are not supported, so import another model "
+          "[moe-config-list]");
     }
   }
   return result;
@@ -632,7 +650,7 @@ ImportResult<ModelConfig> ConfigReader::read() {
   readLayers();
   listUnknownKeys();
   if (failed())
-    return ImportError{message};
+    return failure;
   return std::move(config);
 }
 
@@ -660,7 +678,8 @@ mlir::moe::hf::parseModelConfig(std::string_view text,
   if (!family)
     return ImportError{cat(origin, ": 'model_type' is ", valueText(modelType),
                            ", expected ", supportedList(),
-                           "; import one of these [moe-config-model-type]")};
+                           "; import one of these [moe-config-model-type]"),
+                       name ? MOE_UNSUPPORTED : MOE_INVALID_DATA};
   return ConfigReader(*root, *family, origin).read();
 }
 
@@ -675,23 +694,32 @@ std::vector<std::string> mlir::moe::hf::supportedModelTypes() {
 // Files
 //===----------------------------------------------------------------------===//
 
-static ImportError unreadable(const std::string &path, const char *reason) {
+static ImportError unreadable(const std::string &path, const char *reason,
+                              moe_status status) {
   return ImportError{cat(path, ": cannot be read (", reason,
                          "); expected a config.json or a directory that holds "
-                         "one, so check the path [moe-config-unreadable]")};
+                         "one, so check the path [moe-config-unreadable]"),
+                     status};
+}
+
+/// The system said why, in errno.
+static ImportError unreadable(const std::string &path) {
+  bool isAbsent = errno == ENOENT || errno == ENOTDIR;
+  return unreadable(path, std::strerror(errno),
+                    isAbsent ? MOE_NOT_FOUND : MOE_IO_ERROR);
 }
 
 static ImportResult<std::string> readFile(const std::string &path) {
   std::FILE *file = std::fopen(path.c_str(), "rb");
   if (!file)
-    return unreadable(path, std::strerror(errno));
+    return unreadable(path);
   // One byte more than is allowed, so that the parser sees the excess.
   std::string text(static_cast<size_t>(kMaxConfigBytes) + 1, '\0');
   text.resize(std::fread(text.data(), 1, text.size(), file));
   bool failed = std::ferror(file);
   std::fclose(file);
   if (failed)
-    return unreadable(path, "input/output error");
+    return unreadable(path, "input/output error", MOE_IO_ERROR);
   return text;
 }
 
@@ -702,9 +730,9 @@ mlir::moe::hf::loadModelConfig(const std::string &path) {
   if (stat(file.c_str(), &status) == 0 && S_ISDIR(status.st_mode))
     file += "/config.json";
   if (stat(file.c_str(), &status) != 0)
-    return unreadable(file, std::strerror(errno));
+    return unreadable(file);
   if (!S_ISREG(status.st_mode))
-    return unreadable(file, "not a regular file");
+    return unreadable(file, "not a regular file", MOE_INVALID_ARGUMENT);
   ImportResult<std::string> text = readFile(file);
   if (!text)
     return text.error();

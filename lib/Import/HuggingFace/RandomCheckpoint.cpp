@@ -84,6 +84,10 @@ ImportResult<std::vector<RandomTensor>> tensorsOf(const WeightMap &map,
 // Writing
 //===----------------------------------------------------------------------===//
 
+ImportError fromRuntime(const moe_error &error) {
+  return ImportError{error.message, static_cast<moe_status>(error.status)};
+}
+
 struct AbandonWriter {
   void operator()(moe_safetensors_writer *writer) const {
     moe_safetensors_writer_abandon(writer);
@@ -235,7 +239,7 @@ ImportResult<Writer> openWriter(const std::string &path,
   moe_safetensors_writer *writer = nullptr;
   if (moe_safetensors_writer_open(path.c_str(), names.data(), shapes.data(),
                                   names.size(), &writer, &error) != MOE_OK)
-    return ImportError{error.message};
+    return fromRuntime(error);
   return Writer(writer);
 }
 
@@ -264,8 +268,8 @@ mlir::moe::hf::randomizeCheckpoint(const ModelConfig &config, uint64_t seed,
   moe_error error = {};
   if (!writePieces(writer->get(), PieceSequence(*tensors), config.dtype, seed,
                    *bytes, progress, error))
-    return ImportError{error.message};
+    return fromRuntime(error);
   if (moe_safetensors_writer_close(writer->release(), &error) != MOE_OK)
-    return ImportError{error.message};
+    return fromRuntime(error);
   return *bytes;
 }

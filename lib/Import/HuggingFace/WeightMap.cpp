@@ -368,9 +368,11 @@ private:
   void checkRoleDType(Weight &weight);
   void checkUnexpected();
   bool isRedundant(std::string_view name, const FileTensor &tensor) const;
-  template <typename... Parts> void fail(const Parts &...parts) {
-    if (message.empty())
-      message = cat("checkpoint: ", parts...);
+  /// Keeps the first failure.
+  template <typename... Parts>
+  void fail(moe_status status, const Parts &...parts) {
+    if (failure.message.empty())
+      failure = {cat("checkpoint: ", parts...), status};
   }
 
   const ModelConfig &config;
@@ -381,7 +383,7 @@ private:
   /// Type and first tensor of the weight at hand, and of each role.
   std::optional<DType> found;
   std::map<Role, std::pair<DType, std::string>> roles;
-  std::string message;
+  ImportError failure;
 };
 
 void CheckpointMatcher::matchTensor(const Weight &weight,
@@ -395,18 +397,18 @@ void CheckpointMatcher::matchTensor(const Weight &weight,
   used.insert(name);
   const FileTensor &tensor = entry->second;
   if (tensor.shape != source.fileShape)
-    fail("tensor ", inQuotes(name), " has the shape ", shapeText(tensor.shape),
-         ", expected ", shapeText(source.fileShape),
+    fail(MOE_INVALID_DATA, "tensor ", inQuotes(name), " has the shape ",
+         shapeText(tensor.shape), ", expected ", shapeText(source.fileShape),
          " by the configuration; use the config.json that belongs to this "
          "checkpoint [moe-weights-shape]");
   std::optional<DType> dtype = dtypeOfFile(tensor.dtype);
   if (!dtype)
-    return fail("tensor ", inQuotes(name), " has the type ",
+    return fail(MOE_UNSUPPORTED, "tensor ", inQuotes(name), " has the type ",
                 inQuotes(tensor.dtype),
                 ", expected F32, BF16 or F16; convert the checkpoint "
                 "[moe-weights-dtype]");
   if (found && *found != *dtype)
-    fail("tensor ", inQuotes(name), " is ", dtypeName(*dtype),
+    fail(MOE_UNSUPPORTED, "tensor ", inQuotes(name), " is ", dtypeName(*dtype),
          " but other parts of ", inQuotes(weight.name), " are ",
          dtypeName(*found),
          ", expected one type for all; convert the checkpoint "
@@ -422,8 +424,9 @@ void CheckpointMatcher::checkRoleDType(Weight &weight) {
       roles.try_emplace(weight.role, weight.dtype, weight.name);
   const auto &[dtype, firstName] = entry->second;
   if (dtype != weight.dtype)
-    fail(inQuotes(weight.name), " is ", dtypeName(weight.dtype), " but ",
-         inQuotes(firstName), " is ", dtypeName(dtype),
+    fail(MOE_UNSUPPORTED, inQuotes(weight.name), " is ",
+         dtypeName(weight.dtype), " but ", inQuotes(firstName), " is ",
+         dtypeName(dtype),
          ", expected one type in all layers; convert the checkpoint "
          "[moe-weights-mixed-dtype]");
 }
@@ -456,8 +459,8 @@ void CheckpointMatcher::checkUnexpected() {
     if (!used.count(name) && !isRedundant(name, tensor))
       unexpected.push_back(name);
   if (!unexpected.empty())
-    fail("unexpected tensors ", nameList(unexpected), "; a model of type ",
-         inQuotes(config.modelType),
+    fail(MOE_INVALID_DATA, "unexpected tensors ", nameList(unexpected),
+         "; a model of type ", inQuotes(config.modelType),
          " with this configuration does not have them, so use the config.json "
          "that belongs to this checkpoint [moe-weights-unexpected]");
 }
@@ -466,15 +469,17 @@ ImportResult<WeightMap> CheckpointMatcher::match() {
   for (Weight &weight : map.weights)
     matchWeight(weight);
   if (!missing.empty())
-    return ImportError{cat(
-        "checkpoint: missing tensors ", nameList(missing),
-        missing.size() == kMaxMissing ? " or more" : "", "; model type ",
-        inQuotes(config.modelType), " in the layout ", inQuotes(map.layout),
-        " needs them, so complete the checkpoint (are all shards there?) or "
-        "use the config.json that belongs to it [moe-weights-missing]")};
+    return ImportError{
+        cat("checkpoint: missing tensors ", nameList(missing),
+            missing.size() == kMaxMissing ? " or more" : "", "; model type ",
+            inQuotes(config.modelType), " in the layout ", inQuotes(map.layout),
+            " needs them, so complete the checkpoint (are all shards there?) "
+            "or "
+            "use the config.json that belongs to it [moe-weights-missing]"),
+        MOE_NOT_FOUND};
   checkUnexpected();
-  if (!message.empty())
-    return ImportError{message};
+  if (!failure.message.empty())
+    return failure;
   return std::move(map);
 }
 
@@ -499,7 +504,8 @@ ImportError unknownLayout(const std::vector<WeightMap> &candidates) {
                          "expected a tensor such as ",
                          nameList(names),
                          "; convert the checkpoint to one of these layouts "
-                         "[moe-weights-layout]")};
+                         "[moe-weights-layout]"),
+                     MOE_UNSUPPORTED};
 }
 
 bool hasExperts(const ModelConfig &config) {
@@ -515,7 +521,8 @@ ImportResult<const Family *> familyOf(const ModelConfig &config) {
                          config.layers.size(),
                          " layers, expected a supported type and at least one "
                          "layer; build the description with parseModelConfig "
-                         "[moe-weights-role]")};
+                         "[moe-weights-role]"),
+                     MOE_INVALID_ARGUMENT};
 }
 
 } // namespace
