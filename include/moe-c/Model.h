@@ -15,6 +15,13 @@
 // to MOE_OK and an empty message first, and says what went wrong when the
 // function fails. No exception leaves the library.
 //
+// Memory: where it is exhausted, calls and everything that the library
+// allocates by itself fail with MOE_OUT_OF_MEMORY. The exception is
+// moe_model_open: LLVM and MLIR are built without C++ exceptions and cannot
+// give up halfway, so when they find no memory, the process ends (abort, after
+// a line on stderr). A program that must survive this opens models in a process
+// of its own.
+//
 // Threads: models are independent of each other; one call at a time per model.
 // Any thread may open models; they are compiled one after the other.
 //
@@ -73,7 +80,8 @@ typedef struct moe_model_options {
 ///   MOE_UNSUPPORTED       a model family, a feature of one, a format or a
 ///                         processor that this version or machine does not
 ///                         have, or options of a newer version;
-///   MOE_OUT_OF_MEMORY     memory is exhausted: retry with less;
+///   MOE_OUT_OF_MEMORY     memory is exhausted: retry with less (see the top of
+///                         this page for what LLVM does instead);
 ///   MOE_INTERNAL          a model directory was read, but could not be
 ///                         compiled: a defect of moe-mlir, report it.
 int32_t moe_model_open(const char *path, const moe_model_options *options,

@@ -62,8 +62,11 @@ static int32_t report(moe_error *error, llvm::Error from) {
 }
 
 /// Targets register themselves in tables of the process: one model at a time.
+/// LLVM is built without exceptions. One of `new` that went through it would
+/// leave its locks held and its tables half written, so it ends the process
+/// here (noexcept), as LLVM does itself where it calls malloc.
 static llvm::Expected<std::unique_ptr<Session>>
-openSession(const std::string &path, const SessionOptions &options) {
+openSession(const std::string &path, const SessionOptions &options) noexcept {
   static std::mutex mutex;
   std::lock_guard<std::mutex> lock(mutex);
   offerMathLibrary();

@@ -9,10 +9,13 @@
 #include "MoE/InitAllDialects.h"
 #include "MoE/InitAllPasses.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "support/OutOfMemory.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/PrettyStackTrace.h"
+#include <cstdlib>
 
 int main(int argc, char **argv) {
+  moe::exitWhenOutOfMemory("moe-opt", EXIT_FAILURE);
   llvm::setBugReportMsg("PLEASE report this defect of moe-mlir, with the input "
                         "and the command line.\n");
   llvm::cl::SetVersionPrinter([](llvm::raw_ostream &os) {

@@ -10,6 +10,7 @@
 #include "Failure.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Signals.h"
 #include "llvm/Support/raw_ostream.h"
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -130,9 +131,11 @@ Error moe::run::writeText(StringRef path, StringRef text) {
   if (std::error_code code = sys::fs::createUniqueFile(path + ".tmp-%%%%%%%%",
                                                        descriptor, temporary))
     return cannotWrite(path, code.message());
+  sys::RemoveFileOnSignal(temporary);
   std::error_code code = writeAndClose(descriptor, text);
   if (!code)
     code = sys::fs::rename(temporary, path);
+  sys::DontRemoveFileOnSignal(temporary);
   if (!code)
     return Error::success();
   sys::fs::remove(temporary);

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Run.h"
+#include "support/OutOfMemory.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/PrettyStackTrace.h"
 
@@ -26,6 +27,7 @@ static llvm::Expected<ExitCode> runMain(int argc, char **argv) {
 int main(int argc, char **argv) {
   llvm::setBugReportMsg("PLEASE report this defect of moe-mlir, with the input "
                         "and the command line.\n");
+  moe::exitWhenOutOfMemory("moe-run", int(getExitCode(MOE_OUT_OF_MEMORY)));
   llvm::InitLLVM init(argc, argv);
   llvm::Expected<ExitCode> code = runMain(argc, argv);
   if (code)

@@ -12,10 +12,12 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Support/FileUtilities.h"
 #include "moe_rt/safetensors.h"
+#include "support/OutOfMemory.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/ToolOutputFile.h"
+#include <cstdlib>
 
 using namespace mlir;
 using namespace mlir::moe;
@@ -157,6 +159,7 @@ static int writeModule(const hf::ModelConfig &config,
 }
 
 int main(int argc, char **argv) {
+  ::moe::exitWhenOutOfMemory("moe-translate", EXIT_FAILURE);
   llvm::InitLLVM init(argc, argv);
   cl::SetVersionPrinter([](llvm::raw_ostream &os) {
     os << "moe-translate " MOE_VERSION " (MLIR " LLVM_VERSION_STRING ")\n";

@@ -30,6 +30,19 @@ void *operator new(size_t size) {
 void operator delete(void *memory) noexcept { std::free(memory); }
 void operator delete(void *memory, size_t) noexcept { std::free(memory); }
 
+/// LLVM cannot go on, see Model.h: the process ends instead of going on with
+/// locks held. Slabs of its allocators have this size and more.
+TEST(MemoryDeathTest, OfLlvmThatIsExhaustedEndsTheProcess) {
+  TextFile file(statefulModule);
+  moe_model *model = nullptr;
+  EXPECT_DEATH(
+      {
+        refused = 4096;
+        moe_model_open(file.path(), nullptr, &model, nullptr);
+      },
+      "bad_alloc|out of memory");
+}
+
 TEST(Memory, ThatIsExhaustedIsAnError) {
   std::string path(1 << 20, 'x');
   moe_model *model = nullptr;

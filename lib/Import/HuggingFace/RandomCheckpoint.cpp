@@ -28,7 +28,8 @@ namespace {
 
 struct RandomTensor {
   std::string name;
-  moe_tensor shape; ///< without data
+  moe_tensor shape;                ///< without data
+  std::optional<int64_t> elements; ///< nothing when they exceed 63 bits
 };
 
 int32_t abiDType(DType dtype) {
@@ -45,7 +46,7 @@ int32_t abiDType(DType dtype) {
 
 RandomTensor makeTensor(std::string name, const std::vector<int64_t> &shape,
                         DType dtype) {
-  RandomTensor tensor = {std::move(name), {}};
+  RandomTensor tensor = {std::move(name), {}, checkedProduct(shape)};
   tensor.shape.dtype = abiDType(dtype);
   tensor.shape.rank = static_cast<int32_t>(shape.size());
   std::copy(shape.begin(), shape.end(), tensor.shape.shape);
@@ -95,12 +96,6 @@ struct AbandonWriter {
 };
 using Writer = std::unique_ptr<moe_safetensors_writer, AbandonWriter>;
 
-/// The elements of a tensor, or nothing when they exceed 63 bits.
-std::optional<int64_t> elementsOf(const RandomTensor &tensor) {
-  const int64_t *shape = tensor.shape.shape;
-  return checkedProduct(std::vector(shape, shape + tensor.shape.rank));
-}
-
 /// Consecutive elements of one tensor, small enough for a buffer.
 struct Piece {
   const RandomTensor *tensor;
@@ -117,13 +112,13 @@ public:
 
   /// The next piece; none when all tensors are done.
   std::optional<Piece> next() {
-    while (tensor != end && first == elementsOf(*tensor)) {
+    while (tensor != end && first == tensor->elements) {
       ++tensor;
       first = 0;
     }
     if (tensor == end)
       return std::nullopt;
-    int64_t left = *elementsOf(*tensor) - first;
+    int64_t left = *tensor->elements - first;
     Piece piece = {&*tensor, first, std::min(left, MaxElements)};
     first += piece.count;
     return piece;
@@ -186,12 +181,12 @@ private:
   bool running = false;
 };
 
-/// Appends all pieces. False with `error` set when that fails.
+/// Appends all pieces, by turns from two buffers. False with `error` set when
+/// that fails.
 bool writePieces(moe_safetensors_writer *writer, PieceSequence pieces,
-                 DType dtype, uint64_t seed, int64_t bytesTotal,
-                 const ProgressCallback &progress, moe_error &error) {
-  PieceBuffer first(dtype, seed), second(dtype, seed);
-  PieceBuffer *current = &first, *following = &second;
+                 PieceBuffer *current, PieceBuffer *following,
+                 int64_t bytesTotal, const ProgressCallback &progress,
+                 moe_error &error) {
   int64_t bytesWritten = 0;
   std::optional<Piece> piece = pieces.next();
   if (piece)
@@ -219,9 +214,9 @@ std::optional<int64_t> totalBytes(const std::vector<RandomTensor> &tensors,
                                   DType dtype) {
   std::optional<int64_t> total = 0;
   for (const RandomTensor &tensor : tensors) {
-    std::optional<int64_t> elements = elementsOf(tensor);
     std::optional<int64_t> bytes =
-        elements ? checkedMul(*elements, dtypeBytes(dtype)) : std::nullopt;
+        tensor.elements ? checkedMul(*tensor.elements, dtypeBytes(dtype))
+                        : std::nullopt;
     total = total && bytes ? checkedAdd(*total, *bytes) : std::nullopt;
   }
   return total;
@@ -261,12 +256,14 @@ mlir::moe::hf::randomizeCheckpoint(const ModelConfig &config, uint64_t seed,
     return ImportError{"the checkpoint would have more than 2^63 bytes, "
                        "expected fewer; reduce the sizes in the configuration "
                        "[moe-random-too-large]"};
+  // Before there is a file: without memory nothing is left behind.
+  PieceBuffer first(config.dtype, seed), second(config.dtype, seed);
   ImportResult<Writer> writer = openWriter(path, *tensors);
   if (!writer)
     return writer.error();
 
   moe_error error = {};
-  if (!writePieces(writer->get(), PieceSequence(*tensors), config.dtype, seed,
+  if (!writePieces(writer->get(), PieceSequence(*tensors), &first, &second,
                    *bytes, progress, error))
     return fromRuntime(error);
   if (moe_safetensors_writer_close(writer->release(), &error) != MOE_OK)

@@ -31,7 +31,7 @@ static constexpr size_t dataAlignment = 64;
 /// A file that is being written. Its name is temporary until all data are in.
 struct moe_safetensors_writer {
   std::string path, temporaryPath;
-  File file;
+  File file, folder;    ///< `folder` is not open if it may not be read
   uint64_t missing = 0; ///< bytes still to be appended
   bool hasFailed = false;
 
@@ -258,6 +258,14 @@ static int32_t writeHeader(Writer &writer, const std::string &header,
   return writeAll(writer, header.data(), header.size(), error);
 }
 
+/// The folder that `path` is in; not open if it may not be read.
+static File openFolderOf(const std::string &path) {
+  size_t slash = path.rfind('/');
+  std::string name =
+      slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  return File(open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
 static int32_t failArguments(moe_error *error) {
   return moe_error_set(error, MOE_INVALID_ARGUMENT,
                        "a .safetensors writer needs a path, and names and "
@@ -280,6 +288,9 @@ static int32_t openWriter(const char *path, const char *const *names,
   writer = std::make_unique<Writer>();
   writer->path = path;
   writer->missing = dataBytes;
+  // From the creation of the file on nothing allocates: a program that ends
+  // where memory is exhausted leaves no temporary file.
+  writer->folder = openFolderOf(writer->path);
   if (int32_t status = createTemporary(*writer, error))
     return status;
   return writeHeader(*writer, header, error);
@@ -305,21 +316,13 @@ static int32_t append(Writer &writer, const void *data, size_t bytes,
   return writeAll(writer, data, bytes, error);
 }
 
-/// The folder that `path` is in; not open if it may not be read.
-static File openFolderOf(const std::string &path) {
-  size_t slash = path.rfind('/');
-  std::string name =
-      slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  return File(open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-}
-
 /// Makes the new name durable. fsync of a file keeps its contents; its name is
 /// in the folder, and until that is on the disk too, a crash may bring back the
 /// file that was there before, or none. A folder that may not be read or a file
 /// system that does not sync folders leaves this to chance, as without it.
-static int32_t syncFolder(const Writer &writer, const File &folder,
-                          moe_error *error) {
-  if (!folder.isOpen() || fsync(folder.get()) == 0 || errno == EINVAL)
+static int32_t syncFolder(const Writer &writer, moe_error *error) {
+  if (!writer.folder.isOpen() || fsync(writer.folder.get()) == 0 ||
+      errno == EINVAL)
     return MOE_OK;
   return moe_error_set(error, MOE_IO_ERROR,
                        "'%s' is complete, but may be gone after a crash, "
@@ -337,8 +340,6 @@ static int32_t commit(Writer &writer, moe_error *error) {
                          "tensors before closing [moe-write-incomplete]",
                          static_cast<unsigned long long>(writer.missing),
                          ShownPath(writer.path.c_str()).text);
-  // Opened first: what allocates fails before the file has its name.
-  File folder = openFolderOf(writer.path);
   if (fsync(writer.file.get()) != 0 || close(writer.file.release()) != 0)
     return failWrite(writer, errno, error);
   if (rename(writer.temporaryPath.c_str(), writer.path.c_str()) != 0)
@@ -348,7 +349,7 @@ static int32_t commit(Writer &writer, moe_error *error) {
                          ShownPath(writer.path.c_str()).text,
                          errnoText(errno).c_str());
   writer.temporaryPath.clear();
-  return syncFolder(writer, folder, error);
+  return syncFolder(writer, error);
 }
 
 //===----------------------------------------------------------------------===//
