@@ -14,35 +14,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "moe-c/Model.h"
-#include "moe_rt/safetensors.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static int64_t ids[] = {1, 2, 3};
+static const int64_t ids[] = {1, 2, 3};
 enum { num_ids = sizeof(ids) / sizeof(ids[0]) };
 
-/// Zeroed memory for a tensor, or null.
-static void *allocate(const moe_tensor *tensor) {
-  size_t count = 1;
-  for (int i = 0; i < tensor->rank; ++i)
-    count *= (size_t)tensor->shape[i];
-  return calloc(count ? count : 1, moe_dtype_size(tensor->dtype));
-}
-
-/// A cache of one sequence, empty, with room for the ids.
-static moe_tensor make_cache(const moe_function *function,
-                             const moe_argument *input) {
-  moe_tensor cache = {NULL, input->dtype, input->rank, {0}};
-  for (int i = 0; i < cache.rank; ++i) {
-    int32_t symbol = input->shape[i].symbols[0];
-    int grows = symbol >= 0 && !strcmp(function->symbols[symbol], "context");
-    cache.shape[i] = input->shape[i].extent * (grows ? num_ids : 1);
-  }
-  cache.data = allocate(&cache);
-  return cache;
-}
-
+/// Prints the id with the largest logit after the last of the ids.
 static void print_best(const moe_tensor *logits) {
   int64_t vocabulary = logits->shape[2], best = 0;
   const float *last = (const float *)logits->data + (num_ids - 1) * vocabulary;
@@ -52,55 +30,29 @@ static void print_best(const moe_tensor *logits) {
   printf("next token %lld, logit %.4f\n", (long long)best, last[best]);
 }
 
-/// Runs the entry on the ids. `in` has room for its inputs.
-static int32_t run(moe_model *model, const moe_function *forward,
-                   moe_tensor *in, moe_error *error) {
-  int64_t past = 0; // positions that are in the caches already
-  size_t num_inputs = (size_t)forward->num_inputs;
-  in[0] = (moe_tensor){ids, MOE_I64, 2, {1, num_ids}};
-  in[1] = (moe_tensor){&past, MOE_I64, 0, {0}};
-  for (int64_t i = 0; i < forward->num_outputs; ++i) {
-    int32_t tied = forward->outputs[i].tied_input;
-    if (tied >= 0)
-      in[tied] = make_cache(forward, &forward->inputs[tied]);
-  }
-  moe_tensor logits;
-  int32_t status = moe_model_output_shapes(model, forward, in, num_inputs,
-                                           &logits, 1, error);
-  if (status != MOE_OK)
-    return status;
-  logits.data = allocate(&logits);
-  status = moe_model_call(model, forward, in, num_inputs, &logits, 1, error);
-  if (status == MOE_OK)
-    print_best(&logits);
-  free(logits.data);
-  return status;
-}
-
-/// Finds the entry and runs it with memory for its inputs.
-static int32_t run_forward(moe_model *model, moe_error *error) {
+/// One sequence, with room for the ids in its caches.
+static void run_step(moe_model *model, moe_error *error) {
+  const moe_size sizes[] = {
+      {"batch", 1}, {"seq", num_ids}, {"context", num_ids}};
   const moe_function *forward = moe_model_find(model, "forward", error);
-  if (!forward)
-    return error->status;
-  moe_tensor *in = calloc((size_t)forward->num_inputs, sizeof(moe_tensor));
-  if (!in)
-    return moe_error_set(error, MOE_OUT_OF_MEMORY, "no memory for the inputs");
-  int32_t status = run(model, forward, in, error);
-  for (int64_t i = 2; i < forward->num_inputs; ++i)
-    free(in[i].data); // the caches
-  free(in);
-  return status;
+  moe_arguments *arguments = NULL;
+  if (!forward || moe_arguments_create(forward, sizes, 3, &arguments, error))
+    return;
+  // Every model directory becomes an entry with these two.
+  memcpy(moe_arguments_input(arguments, "input_ids")->data, ids, sizeof(ids));
+  if (moe_model_run(model, arguments, error) == MOE_OK)
+    print_best(moe_arguments_output(arguments, "logits"));
+  moe_arguments_destroy(arguments);
 }
 
 int main(int argc, char **argv) {
-  const char *path = argc > 1 ? argv[1] : "examples/tiny-mixtral";
   moe_model *model;
   moe_error error;
-  int32_t status = moe_model_open(path, NULL, &model, &error);
-  if (status == MOE_OK)
-    status = run_forward(model, &error);
+  const char *path = argc > 1 ? argv[1] : "examples/tiny-mixtral";
+  if (moe_model_open(path, NULL, &model, &error) == MOE_OK)
+    run_step(model, &error);
   moe_model_close(model);
-  if (status != MOE_OK)
+  if (error.status != MOE_OK)
     fprintf(stderr, "error: %s\n", error.message);
-  return status == MOE_OK ? 0 : 1;
+  return error.status == MOE_OK ? 0 : 1;
 }

@@ -30,7 +30,7 @@
 #ifndef MOE_C_MODEL_H
 #define MOE_C_MODEL_H
 
-#include "moe_rt/error.h"
+#include "moe_rt/arguments.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -113,6 +113,11 @@ int32_t moe_model_output_shapes(moe_model *model, const moe_function *function,
 int32_t moe_model_call(moe_model *model, const moe_function *function,
                        const moe_tensor *in, size_t n_in, moe_tensor *out,
                        size_t n_out, moe_error *error);
+
+/// Runs the function that `arguments` were made for (moe_arguments_create, with
+/// what moe_model_find returned for this model) on their tensors.
+int32_t moe_model_run(moe_model *model, const moe_arguments *arguments,
+                      moe_error *error);
 
 #ifdef __cplusplus
 } // extern "C"

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Support.h"
+#include "moe_rt/arguments.h"
 
 #include <new>
 
@@ -110,6 +111,23 @@ TEST(OutOfMemory, CreatingAContext) {
     int32_t status = moe_ctx_create(module, &options, &ctx, &error);
     EXPECT_EQ(ctx != nullptr, status == MOE_OK);
     moe_ctx_destroy(ctx);
+    return status;
+  });
+}
+
+TEST(OutOfMemory, MakingArguments) {
+  TestModule tables;
+  tables.symbols = {"a symbol whose name is not short"};
+  tables.inputs = {makeArgument("x", MOE_F32, {symbolic(0)})};
+  tables.outputs = {makeArgument("y", MOE_F32, {symbolic(0)})};
+  const moe_function *function = tables.get()->functions;
+  moe_size size = {tables.symbols[0], 4};
+  failEachAllocation("[moe-out-of-memory]", [&](moe_error &error) {
+    moe_arguments *arguments = nullptr;
+    int32_t status =
+        moe_arguments_create(function, &size, 1, &arguments, &error);
+    EXPECT_EQ(arguments != nullptr, status == MOE_OK);
+    moe_arguments_destroy(arguments);
     return status;
   });
 }

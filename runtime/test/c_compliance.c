@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===*/
 
 #include "MoE/Runtime/Abi.h"
+#include "moe_rt/arguments.h"
 #include "moe_rt/context.h"
 #include "moe_rt/error.h"
 #include "moe_rt/safetensors.h"

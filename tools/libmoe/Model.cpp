@@ -178,3 +178,16 @@ int32_t moe_model_call(moe_model *model, const moe_function *function,
              ? MOE_OK
              : moe_error_set(error, failure.status, "%s", failure.message);
 }
+
+int32_t moe_model_run(moe_model *model, const moe_arguments *arguments,
+                      moe_error *error) {
+  clearError(error);
+  if (!arguments)
+    return moe_error_set(error, MOE_INVALID_ARGUMENT,
+                         "moe_model_run was called without arguments; make "
+                         "them with moe_arguments_create "
+                         "[moe-model-arguments]");
+  return moe_model_call(model, arguments->function, arguments->in,
+                        arguments->n_in, arguments->out, arguments->n_out,
+                        error);
+}

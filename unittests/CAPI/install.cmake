@@ -5,7 +5,7 @@ file(REMOVE_RECURSE "${PREFIX}")
 execute_process(
   COMMAND "${CMAKE_COMMAND}" --install "${BUILD_DIR}" --prefix "${PREFIX}"
   COMMAND_ERROR_IS_FATAL ANY)
-foreach(header moe-c/Model.h moe_rt/context.h moe_rt/error.h
+foreach(header moe-c/Model.h moe_rt/arguments.h moe_rt/context.h moe_rt/error.h
         moe_rt/safetensors.h MoE/Runtime/Abi.h)
   if(NOT EXISTS "${PREFIX}/include/${header}")
     message(FATAL_ERROR "include/${header} was not installed")

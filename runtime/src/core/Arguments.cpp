@@ -132,9 +132,7 @@ int32_t ArgumentCheck::bindSymbols(const moe_argument &argument,
   return MOE_OK;
 }
 
-/// The i-th element of a tensor of integers; 0 for another dtype, which
-/// checkModule refuses where it matters.
-static int64_t readInteger(const moe_tensor &tensor, int64_t i) {
+int64_t moe::rt::readInteger(const moe_tensor &tensor, int64_t i) {
   switch (tensor.dtype) {
   case MOE_I64:
     return static_cast<const int64_t *>(tensor.data)[i];
@@ -148,6 +146,31 @@ static int64_t readInteger(const moe_tensor &tensor, int64_t i) {
     return static_cast<const uint8_t *>(tensor.data)[i];
   }
   return 0;
+}
+
+template <typename T>
+static bool store(const moe_tensor &tensor, int64_t value) {
+  T narrow = static_cast<T>(value);
+  if (narrow != value)
+    return false;
+  *static_cast<T *>(tensor.data) = narrow;
+  return true;
+}
+
+bool moe::rt::writeInteger(const moe_tensor &tensor, int64_t value) {
+  switch (tensor.dtype) {
+  case MOE_I64:
+    return store<int64_t>(tensor, value);
+  case MOE_I32:
+    return store<int32_t>(tensor, value);
+  case MOE_I16:
+    return store<int16_t>(tensor, value);
+  case MOE_I8:
+    return store<int8_t>(tensor, value);
+  case MOE_U8:
+    return store<uint8_t>(tensor, value);
+  }
+  return false;
 }
 
 int32_t ArgumentCheck::bindValue(const moe_argument &argument,
@@ -352,13 +375,19 @@ int32_t ArgumentCheck::fillOutputs(moe_tensor *out, size_t count) {
     const moe_argument &argument = function.outputs[i];
     if (!isPassed(argument))
       continue;
-    *out = moe_tensor();
-    out->dtype = argument.dtype;
-    out->rank = argument.rank;
-    for (int32_t d = 0; d < argument.rank; ++d)
-      if (int32_t status = evaluate(argument, argument.shape[d], out->shape[d]))
-        return status;
-    ++out;
+    if (int32_t status = fillShape(argument, *out++))
+      return status;
   }
+  return MOE_OK;
+}
+
+int32_t ArgumentCheck::fillShape(const moe_argument &argument,
+                                 moe_tensor &tensor) {
+  tensor = moe_tensor();
+  tensor.dtype = argument.dtype;
+  tensor.rank = argument.rank;
+  for (int32_t i = 0; i < argument.rank; ++i)
+    if (int32_t status = evaluate(argument, argument.shape[i], tensor.shape[i]))
+      return status;
   return MOE_OK;
 }

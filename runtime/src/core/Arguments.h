@@ -15,13 +15,21 @@
 
 namespace moe::rt {
 
-/// The value of a symbol in one call, and who set it.
+/// The value of a symbol in one call, and the input that it is taken from.
 struct SymbolValue {
-  int64_t value = -1;
-  const moe_argument *setBy = nullptr; ///< null: not known yet
+  int64_t value = -1; ///< negative: not known yet
+  const moe_argument *setBy = nullptr;
 
-  bool isKnown() const { return setBy != nullptr; }
+  bool isKnown() const { return value >= 0; }
 };
+
+/// The i-th element of a tensor of integers; 0 for another dtype, which
+/// checkModule refuses where it matters.
+int64_t readInteger(const moe_tensor &tensor, int64_t i);
+
+/// Sets the first element of a tensor of integers. False when `value` does not
+/// fit into its dtype.
+[[nodiscard]] bool writeInteger(const moe_tensor &tensor, int64_t value);
 
 /// Checks one call of `function`. Used once; `symbols` is scratch that the
 /// context keeps, so that a call allocates nothing.
@@ -37,6 +45,8 @@ public:
   int32_t checkOutputs(const moe_tensor *out, size_t count);
   /// The shapes that outputs must have. Needs checkInputs.
   int32_t fillOutputs(moe_tensor *out, size_t count);
+  /// Dtype, rank and shape of an argument. Needs the symbols in its shape.
+  int32_t fillShape(const moe_argument &argument, moe_tensor &tensor);
 
 private:
   int32_t checkCount(const char *kind, size_t found, size_t expected,
