@@ -12,7 +12,8 @@
 //   * calls pass the part of the workspace behind f's own allocations;
 //   * @f.workspace(sizes of f's arguments) says how many bytes f needs.
 // Sizes are made available on entry by cloning the index arithmetic they come
-// from; where it depends on data, an operand of a minimum serves as a bound.
+// from; where it depends on data, an operand of a minimum serves as a bound. An
+// allocation in a loop has one place, which every iteration uses.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,6 +21,7 @@
 #include "MoE/Transforms/Utils/CalleesFirst.h"
 #include "MoE/Transforms/Utils/EntryValues.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -76,9 +78,8 @@ private:
     collect(function, plan);
     if (plan.allocs.empty() && plan.calls.empty())
       return success();
-    for (memref::AllocOp alloc : plan.allocs)
-      if (failed(check(alloc)))
-        return failure();
+    if (failed(check(function, plan)) || failed(eraseDeallocations(function)))
+      return failure();
     if (!llvm::hasSingleElement(function.getBody()))
       return function.emitError("expected a function of one block "
                                 "[moe-plan-memory-blocks]");
@@ -87,25 +88,75 @@ private:
     return rewrite(function, plan);
   }
 
-  /// Allocations that have a place of their own: dense, of plain elements, and
-  /// not handed from one iteration of a loop to the next.
-  static LogicalResult check(memref::AllocOp alloc) {
+  /// Whether every allocation can have one place for the whole call.
+  static LogicalResult check(func::FuncOp function, const FunctionPlan &plan) {
+    BufferViewFlowAnalysis views(function);
+    for (memref::AllocOp alloc : plan.allocs)
+      if (failed(checkType(alloc)) || failed(checkParallel(alloc)) ||
+          failed(checkCarried(alloc, views)))
+        return failure();
+    for (func::CallOp call : plan.calls)
+      if (failed(checkParallel(call)))
+        return failure();
+    return success();
+  }
+
+  /// Dense, of plain elements, aligned like every place.
+  static LogicalResult checkType(memref::AllocOp alloc) {
     MemRefType type = alloc.getType();
     if (!type.getLayout().isIdentity() ||
         !type.getElementType().isIntOrIndexOrFloat())
       return alloc.emitOpError("expected a dense buffer of integers or floats, "
                                "but got ")
              << type << " [moe-plan-memory-type]";
-    if (alloc->getParentOfType<scf::ParallelOp>())
-      return alloc.emitOpError(
-          "expected no allocation in a parallel loop, whose "
-          "iterations would share its place "
-          "[moe-plan-memory-parallel]");
-    for (Operation *user : alloc->getUsers())
-      if (isa<scf::YieldOp>(user))
-        return alloc.emitOpError("expected a buffer that does not leave its "
-                                 "loop iteration or branch "
-                                 "[moe-plan-memory-carried]");
+    if (alloc.getAlignment().value_or(1) > kAlignment)
+      return alloc.emitOpError("expected an alignment of at most ")
+             << kAlignment << " bytes, but got " << *alloc.getAlignment()
+             << " [moe-plan-memory-alignment]";
+    return success();
+  }
+
+  static LogicalResult checkParallel(Operation *op) {
+    if (!op->getParentOfType<scf::ParallelOp>() &&
+        !op->getParentOfType<scf::ForallOp>())
+      return success();
+    return op->emitOpError("expected no memory to be needed in a parallel "
+                           "loop, whose iterations would share its place; "
+                           "allocate it before the loop "
+                           "[moe-plan-memory-parallel]");
+  }
+
+  /// The next iteration uses the same place. What the last one left there must
+  /// not be read any more.
+  static LogicalResult checkCarried(memref::AllocOp alloc,
+                                    const BufferViewFlowAnalysis &views) {
+    for (Value view : views.resolve(alloc.getResult()))
+      for (Operation *user : view.getUsers()) {
+        bool leaves = user->hasTrait<OpTrait::IsTerminator>() &&
+                      isa<LoopLikeOpInterface>(user->getParentOp()) &&
+                      user->getParentOp()->isProperAncestor(alloc);
+        if (leaves)
+          return alloc.emitOpError("expected a buffer that is not handed from "
+                                   "one iteration of a loop to the next; "
+                                   "allocate it before the loop "
+                                   "[moe-plan-memory-carried]");
+      }
+    return success();
+  }
+
+  /// Places are not given back one by one.
+  static LogicalResult eraseDeallocations(func::FuncOp function) {
+    SmallVector<memref::DeallocOp> deallocations;
+    function.walk([&](memref::DeallocOp op) { deallocations.push_back(op); });
+    for (memref::DeallocOp op : deallocations) {
+      auto alloc = op.getMemref().getDefiningOp<memref::AllocOp>();
+      if (!alloc)
+        return op.emitOpError("expected to release a buffer that was allocated "
+                              "in the same function; remove it, memory is "
+                              "released after the call "
+                              "[moe-plan-memory-dealloc]");
+      op.erase();
+    }
     return success();
   }
 

@@ -9,8 +9,8 @@
 #include "MoE/Transforms/Utils/EntryValues.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -32,12 +32,12 @@ struct OpenQuestion {
 
 /// Depth first, without recursion: a chain of ops can be longer than the stack
 /// is deep.
-Value EntryValues::answer(Question question) {
+EntryValues::Answer EntryValues::answer(Question question) {
   SmallVector<OpenQuestion> open;
   auto ask = [&](Question asked) {
     // What is still open when it is asked again depends on itself (in a block
     // that nothing reaches) and stays unknown.
-    if (known.try_emplace(asked, Value()).second)
+    if (known.try_emplace(asked).second)
       open.push_back({asked, getNeeds(asked)});
   };
   ask(question);
@@ -62,7 +62,8 @@ SmallVector<EntryValues::Question> EntryValues::getNeeds(Question question) {
   return dim == kItself ? getNeedsOfValue(value) : getNeedsOfSize(value, dim);
 }
 
-Value EntryValues::combine(Question question, ArrayRef<Value> answers) {
+EntryValues::Answer EntryValues::combine(Question question,
+                                         ArrayRef<Answer> answers) {
   auto [value, dim] = question;
   return dim == kItself ? combineValue(value, answers)
                         : combineSize(value, dim, answers);
@@ -102,25 +103,56 @@ SmallVector<EntryValues::Question> EntryValues::getNeedsOfValue(Value value) {
   return needs;
 }
 
-Value EntryValues::combineValue(Value value, ArrayRef<Value> answers) {
+/// Whether `value` is never negative: a constant, or the size of something.
+static bool isNonNegative(Value value) {
+  APInt constant;
+  if (matchPattern(value, m_ConstantInt(&constant)))
+    return constant.isNonNegative();
+  return value.getDefiningOp<memref::DimOp>() != nullptr;
+}
+
+/// Whether `op` does not fall when the operands that are not exact grow: its
+/// result of their upper bounds is then an upper bound.
+static bool growsWithBounds(Operation *op, ArrayRef<bool> isExact) {
+  return llvm::TypeSwitch<Operation *, bool>(op)
+      .Case<arith::AddIOp, arith::MinSIOp, arith::MinUIOp, arith::MaxSIOp,
+            arith::MaxUIOp, arith::IndexCastOp>([](auto) { return true; })
+      .Case([&](arith::SubIOp) { return isExact[1]; })
+      .Case([&](arith::MulIOp mul) {
+        return (isExact[0] || isNonNegative(mul.getRhs())) &&
+               (isExact[1] || isNonNegative(mul.getLhs()));
+      })
+      .Case<arith::DivSIOp, arith::DivUIOp, arith::CeilDivSIOp,
+            arith::CeilDivUIOp>(
+          [&](auto div) { return isExact[1] && isNonNegative(div.getRhs()); })
+      .Default(false);
+}
+
+EntryValues::Answer EntryValues::combineValue(Value value,
+                                              ArrayRef<Answer> answers) {
   if (BlockArgument argument = getEntryArgument(value))
-    return argumentValue(argument);
+    return {argumentValue(argument)};
   Operation *op = value.getDefiningOp();
   if (!op)
-    return Value();
+    return {};
   if (isa<memref::DimOp>(op))
-    return answers.empty() ? Value() : answers.front();
+    return answers.empty() ? Answer() : answers.front();
   if (!canClone(op))
-    return Value();
-  if (llvm::all_of(answers, [](Value answer) { return answer; })) {
+    return {};
+  auto isExact = llvm::map_to_vector(
+      answers, [](Answer answer) { return answer.isExact; });
+  bool allExact = llvm::all_of(isExact, [](bool exact) { return exact; });
+  if (llvm::all_of(answers, [](Answer answer) { return answer.value; }) &&
+      (allExact || growsWithBounds(op, isExact))) {
     IRMapping mapping;
-    mapping.map(op->getOperands(), answers);
-    return builder.clone(*op, mapping)->getResult(0);
+    for (auto [operand, answer] : llvm::zip_equal(op->getOperands(), answers))
+      mapping.map(operand, answer.value);
+    return {builder.clone(*op, mapping)->getResult(0), allExact};
   }
   // min(a, b) is at most a, whatever b is.
   if (mode == Mode::UpperBound && isa<arith::MinSIOp, arith::MinUIOp>(op))
-    return answers[0] ? answers[0] : answers[1];
-  return Value();
+    return {answers[0].value ? answers[0].value : answers[1].value, false};
+  return {};
 }
 
 //===----------------------------------------------------------------------===//
@@ -150,16 +182,9 @@ SmallVector<EntryValues::Question> EntryValues::getNeedsOfSize(Value memref,
   if (!isDynamicSize(memref, dim))
     return {};
   unsigned index = cast<MemRefType>(memref.getType()).getDynamicDimIndex(dim);
-  // A loop hands on buffers of one size, as far as a bound is concerned.
-  auto needsOfLoop = [&](scf::ForOp loop, unsigned number) -> Questions {
-    if (!loop || mode != Mode::UpperBound)
-      return {};
-    return {{loop.getInitArgs()[number], dim}};
-  };
-  if (auto argument = dyn_cast<BlockArgument>(memref)) {
-    auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
-    return needsOfLoop(loop, argument.getArgNumber() - 1);
-  }
+  // A loop may hand on buffers of any size.
+  if (isa<BlockArgument>(memref))
+    return {};
   return llvm::TypeSwitch<Operation *, Questions>(memref.getDefiningOp())
       .Case([&](memref::AllocOp op) -> Questions {
         return {{op.getDynamicSizes()[index], kItself}};
@@ -183,30 +208,29 @@ SmallVector<EntryValues::Question> EntryValues::getNeedsOfSize(Value memref,
           needs.push_back({op.getSrc(), source});
         return needs;
       })
-      .Case([&](scf::ForOp op) {
-        return needsOfLoop(op, cast<OpResult>(memref).getResultNumber());
-      })
       .Default(Questions{});
 }
 
 /// The product of the answers; only a collapsed dimension needs several.
-Value EntryValues::combineSize(Value memref, int64_t dim,
-                               ArrayRef<Value> answers) {
+EntryValues::Answer EntryValues::combineSize(Value memref, int64_t dim,
+                                             ArrayRef<Answer> answers) {
   auto type = dyn_cast<MemRefType>(memref.getType());
   if (!type || dim >= type.getRank())
-    return Value();
+    return {};
   if (!type.isDynamicDim(dim))
-    return constant(type.getDimSize(dim));
+    return {constant(type.getDimSize(dim))};
   if (BlockArgument argument = getEntryArgument(memref))
-    return argumentSize(argument, dim);
-  Value product;
-  for (Value answer : answers) {
-    if (!answer)
-      return Value();
-    product =
-        product
-            ? arith::MulIOp::create(builder, loc(), product, answer).getResult()
-            : answer;
+    return {argumentSize(argument, dim)};
+  Answer product;
+  for (Answer answer : answers) {
+    if (!answer.value)
+      return {};
+    product.isExact &= answer.isExact;
+    product.value =
+        product.value
+            ? arith::MulIOp::create(builder, loc(), product.value, answer.value)
+                  .getResult()
+            : answer.value;
   }
   return product;
 }
@@ -235,7 +259,7 @@ Value EntryValues::appendSizes(ValueRange operands,
   Value unknown;
   for (Value operand : operands)
     forEachSize(operand.getType(), [&](int64_t dim) {
-      sizes.push_back(answer({operand, dim}));
+      sizes.push_back(answer({operand, dim}).value);
       if (!sizes.back() && !unknown)
         unknown = operand;
     });

@@ -94,3 +94,36 @@ func.func private @through_views(%m: memref<?x?xf32>) {
 func.func private @nothing(%m: memref<4xf32>) {
   return
 }
+
+// -----
+
+// What grows with a bound is bounded; a branch may yield a buffer, which has its
+// place whichever branch runs; a release has nothing left to do.
+// CHECK-LABEL: func.func private @bounds.workspace(
+// CHECK-SAME: %[[N:.*]]: index) -> index
+// CHECK: %[[C2:.*]] = arith.constant 2 : index
+// CHECK: arith.muli %[[N]], %[[C2]] : index
+// CHECK-LABEL: func.func private @bounds(
+// CHECK: %[[IF:.*]] = scf.if
+// CHECK: memref.view
+// CHECK: else
+// CHECK: memref.view
+// CHECK-NOT: memref.dealloc
+// CHECK: return
+func.func private @bounds(%data: memref<index>, %n: index, %c: i1) {
+  %c2 = arith.constant 2 : index
+  %d = memref.load %data[] : memref<index>
+  %m = arith.minsi %d, %n : index
+  %twice = arith.muli %m, %c2 : index
+  %b = scf.if %c -> (memref<?xf32>) {
+    %0 = memref.alloc(%twice) : memref<?xf32>
+    scf.yield %0 : memref<?xf32>
+  } else {
+    %1 = memref.alloc(%n) : memref<?xf32>
+    scf.yield %1 : memref<?xf32>
+  }
+  "test.use"(%b) : (memref<?xf32>) -> ()
+  %2 = memref.alloc(%n) : memref<?xf32>
+  memref.dealloc %2 : memref<?xf32>
+  return
+}

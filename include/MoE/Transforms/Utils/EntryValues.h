@@ -21,7 +21,8 @@ class EntryValues {
 public:
   enum class Mode {
     Exact,      ///< the value itself
-    UpperBound, ///< or more: where it depends on data, an operand of a minimum
+    UpperBound, ///< or more: where it depends on data, an operand of a minimum,
+                ///< and what grows with it
   };
   /// `dim` gives the size of a dimension of a memref argument.
   using ArgumentSize = std::function<Value(BlockArgument, int64_t dim)>;
@@ -35,10 +36,12 @@ public:
         argumentValue(std::move(argumentValue)) {}
 
   /// An integer, index or float; null if it is not known on entry.
-  Value compute(Value value) { return answer({value, kItself}); }
+  Value compute(Value value) { return answer({value, kItself}).value; }
 
   /// Size `dim` of `memref`; null if it is not known on entry.
-  Value computeSize(Value memref, int64_t dim) { return answer({memref, dim}); }
+  Value computeSize(Value memref, int64_t dim) {
+    return answer({memref, dim}).value;
+  }
 
   /// Appends the dynamic sizes and index values of a call's operands, as a
   /// sizes function of the callee takes them. Returns the first operand of
@@ -51,14 +54,19 @@ private:
   /// A value and one of its dimensions, or kItself.
   using Question = std::pair<Value, int64_t>;
   static constexpr int64_t kItself = -1;
+  /// What is known on entry: nothing, an upper bound, or the value itself.
+  struct Answer {
+    Value value;
+    bool isExact = true;
+  };
 
-  Value answer(Question question);
+  Answer answer(Question question);
   SmallVector<Question> getNeeds(Question question);
   SmallVector<Question> getNeedsOfValue(Value value);
   SmallVector<Question> getNeedsOfSize(Value memref, int64_t dim);
-  Value combine(Question question, ArrayRef<Value> answers);
-  Value combineValue(Value value, ArrayRef<Value> answers);
-  Value combineSize(Value memref, int64_t dim, ArrayRef<Value> answers);
+  Answer combine(Question question, ArrayRef<Answer> answers);
+  Answer combineValue(Value value, ArrayRef<Answer> answers);
+  Answer combineSize(Value memref, int64_t dim, ArrayRef<Answer> answers);
   BlockArgument getEntryArgument(Value value);
   Location loc() { return entry.getParentOp()->getLoc(); }
 
@@ -67,7 +75,7 @@ private:
   Mode mode;
   ArgumentSize argumentSize;
   ArgumentValue argumentValue;
-  DenseMap<Question, Value> known;
+  DenseMap<Question, Answer> known;
 };
 
 /// Declares @f.SUFFIX, a private function of the dynamic sizes and the index
