@@ -13,7 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../unittests/Execution/Layer.h"
+#include "Layer.h"
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

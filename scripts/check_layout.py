@@ -14,7 +14,8 @@
 #   lib/Dialect -> MLIR, and tools -> runtime.
 # From lib into the runtime there are two edges: MoE/Runtime/Abi.h, and
 # lib/Import using the safetensors reader through its C header. The reference
-# oracle shares nothing with the rest of the runtime. Every dialect has tests of
+# oracle shares nothing with the rest of the runtime. What tests and benchmarks
+# both need is in testing/, which knows neither; no benchmark needs a test. Every dialect has tests of
 # its ops and of its verifiers, and every source file states its licence.
 #
 # The checks run on themselves first: BAD_LINES must be refused, GOOD_LINES not.
@@ -49,6 +50,13 @@ ABI = "MoE/Runtime/Abi.h"
 IMPORT_FROM_RUNTIME = ("moe_rt/safetensors.h", "moe_rt/error.h")
 RUNTIME_INTERNALS = ("runtime/", "core/", "cpu/", "io/")
 REFERENCE_INCLUDES = (ABI, "moe_rt/error.h", "moe_rt/reference.h")
+
+# What each folder of programs that test or measure may not include.
+UNKNOWN_TO = {
+    "benchmarks": ("unittests/",),
+    "testing": ("unittests/", "benchmarks/"),
+    "tools": ("unittests/", "benchmarks/", "testing/"),
+}
 
 
 def part_of(path):
@@ -105,8 +113,11 @@ def refuse(path, line):
     if where in ("lib", "runtime"):
         if header.startswith("tools/") or header.startswith("session/"):
             return f"{where} knows nothing of the tools"
+    if where in ("lib", "runtime", *UNKNOWN_TO):
         if ".." in PurePath(header).parts:
             return "name headers from an include folder, not with '..'"
+    if header.startswith(UNKNOWN_TO.get(where, ())):
+        return f"{where} knows nothing of {header.split('/')[0]}"
     if where in ("lib", "tools") and header.startswith(RUNTIME_INTERNALS):
         return "this header is private to the runtime"
     if where == "lib":
@@ -178,6 +189,10 @@ BAD_LINES = (
     ("include/MoE/Runtime/Abi.h", '#include "MoE/Dialect/MoE/IR/MoE.h"'),
     ("lib/Import/HuggingFace/A.cpp", '#include "io/Header.h"'),
     ("tools/moe-run/moe-run.cpp", '#include "core/Context.h"'),
+    ("benchmarks/A.cpp", '#include "../unittests/Execution/A.h"'),
+    ("benchmarks/lib/A.cpp", '#include "unittests/Execution/A.h"'),
+    ("testing/A.cpp", '#include "benchmarks/lib/A.h"'),
+    ("tools/moe-run/A.cpp", '#include "testing/Layer.h"'),
     ("lib/Unheard/A.cpp", '#include "MoE/Dialect/MoE/IR/MoE.h"'),
 )
 GOOD_LINES = (
@@ -190,6 +205,8 @@ GOOD_LINES = (
     ("lib/Dialect/MoE/IR/A.cpp", '#include "mlir/IR/Value.h"'),
     ("include/MoE/InitAllPasses.h", '#include "MoE/Transforms/Passes.h"'),
     ("tools/moe-run/moe-run.cpp", '#include "moe_rt/context.h"'),
+    ("benchmarks/moe-bench/A.cpp", '#include "Layer.h"'),
+    ("unittests/Benchmarks/A.cpp", '#include "Statistics.h"'),
 )
 
 

@@ -17,6 +17,7 @@ SOURCE_FOLDERS = (
     "lib",
     "runtime",
     "test",
+    "testing",
     "tools",
     "unittests",
 )

@@ -7,11 +7,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef MOE_UNITTESTS_EXECUTION_LAYER_H
-#define MOE_UNITTESTS_EXECUTION_LAYER_H
+#ifndef MOE_TESTING_LAYER_H
+#define MOE_TESTING_LAYER_H
 
 #include "Session.h"
 #include "moe_rt/reference.h"
+#include "llvm/Support/FileUtilities.h"
 #include <cstring>
 #include <random>
 #include <string>
@@ -44,6 +45,8 @@ private:
   std::vector<unsigned char> bytes;
 };
 
+struct LayerTypes;
+
 /// What kind of layer: routing policy, sizes, expert body.
 struct LayerSpec {
   int64_t experts = 8, topK = 2, hidden = 16, width = 24;
@@ -66,7 +69,47 @@ struct LayerSpec {
   std::string toText() const;
   /// One line for failure messages.
   std::string describe() const;
+
+  // Pieces of such a text, after layerAliases and layerConstants.
+
+  /// Declares the weights @gate, @up and @down with `suffix` at their names.
+  std::string weightsText(const std::string &suffix) const;
+  /// Makes them the values %gate, %up and %down.
+  std::string bankValuesText(const std::string &suffix) const;
+  /// From %x, the logits %z and those values to %y, with %w, %ids, %counts,
+  /// %offsets, %position and %planned on the way.
+  std::string opsText() const;
+
+private:
+  std::string routerText(const LayerTypes &types) const;
+  std::string planText(const LayerTypes &types) const;
+  std::string dispatchText(const LayerTypes &types) const;
+  std::string expertsText(const LayerTypes &types) const;
+  std::string combineText(const LayerTypes &types) const;
 };
+
+/// MLIR types of a layer's values.
+struct LayerTypes {
+  std::string tokens, logits, slotsF, slotsI, perExpert, counts, offsets;
+  std::string wide;                 ///< rows inside an expert
+  std::string inner, outer;         ///< gate and up; down
+  std::string innerBank, outerBank; ///< of these
+  explicit LayerTypes(const LayerSpec &spec);
+};
+
+/// Definitions that the text of a layer refers to; they come first.
+extern const char *const layerAliases;
+/// %c0, %zero and %one, which the ops of a layer use; at the start of a
+/// function.
+extern const char *const layerConstants;
+/// The attributes of an argument or result with these sizes.
+std::string shapeAttr(const std::string &sizes);
+/// `%name` = `left` times the transposed `right`; `rows` is the number of its
+/// rows. Uses layerConstants.
+std::string matmulText(const std::string &name, const std::string &rows,
+                       const std::string &left, const std::string &leftType,
+                       const std::string &right, const std::string &rightType,
+                       const std::string &type);
 
 /// Expert weights: for each expert gate [F, H], up [F, H], down [H, F].
 struct ExpertWeights {
@@ -96,14 +139,13 @@ public:
                                                 const ExpertWeights &weights,
                                                 const SessionOptions &options,
                                                 std::string &error);
-  ~CompiledLayer();
   /// An empty string on success, otherwise what went wrong.
   std::string run(LayerInputs &inputs, LayerOutputs &outputs);
 
 private:
   LayerSpec spec;
+  llvm::FileRemover checkpoint; ///< ends after the session, which maps it
   std::unique_ptr<Session> session;
-  std::string checkpoint;
 };
 
 /// The router of the oracle. An empty string on success.
@@ -119,4 +161,4 @@ double rowError(const Tensor &a, const Tensor &b);
 
 } // namespace moe::test
 
-#endif // MOE_UNITTESTS_EXECUTION_LAYER_H
+#endif // MOE_TESTING_LAYER_H

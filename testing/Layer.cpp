@@ -136,140 +136,188 @@ struct Operands {
 };
 } // namespace
 
-std::string LayerSpec::toText() const {
-  std::string E = std::to_string(experts), E1 = std::to_string(experts + 1),
-              C = std::to_string(computed()), K = std::to_string(topK),
-              H = std::to_string(hidden), F = std::to_string(width);
-  std::string element = moe_dtype_name(dtype);
-  std::string tokens = "tensor<?x" + H + "xf32>",
-              slotsF = "tensor<?x" + K + "xf32>",
-              slotsI = "tensor<?x" + K + "xi32>",
-              perExpert = "tensor<" + E + "xf32>",
-              counts = "tensor<" + E + "xi32>",
-              offsets = "tensor<" + E1 + "xi32>",
-              wide = "tensor<?x" + F + "xf32>";
-  std::string inner = "tensor<" + F + "x" + H + "x" + element + ">",
-              outer = "tensor<" + H + "x" + F + "x" + element + ">";
-  std::string innerBank =
-                  "!moe.bank<" + C + "x" + F + "x" + H + "x" + element + ">",
-              outerBank =
-                  "!moe.bank<" + C + "x" + H + "x" + F + "x" + element + ">";
-  auto source = [&](const char *name) {
-    return weightsPerExpert ? "experts.{e}." + std::string(name) : name;
-  };
-  auto shape = [](const std::string &sizes) {
-    return " {moe.shape = [" + sizes + "]}";
-  };
+const char *const test::layerAliases =
+    "#nt = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, "
+    "affine_map<(m, n, k) -> (m, n)>]\n"
+    "#id = affine_map<(a, b) -> (a, b)>\n";
 
+const char *const test::layerConstants = "  %c0 = arith.constant 0 : index\n"
+                                         "  %zero = arith.constant 0.0 : f32\n"
+                                         "  %one = arith.constant 1.0 : f32\n";
+
+LayerTypes::LayerTypes(const LayerSpec &spec) {
+  std::string E = std::to_string(spec.experts),
+              E1 = std::to_string(spec.experts + 1),
+              C = std::to_string(spec.computed()),
+              K = std::to_string(spec.topK), H = std::to_string(spec.hidden),
+              F = std::to_string(spec.width);
+  std::string element = moe_dtype_name(spec.dtype);
+  tokens = "tensor<?x" + H + "xf32>";
+  logits = "tensor<?x" + E + "xf32>";
+  slotsF = "tensor<?x" + K + "xf32>";
+  slotsI = "tensor<?x" + K + "xi32>";
+  perExpert = "tensor<" + E + "xf32>";
+  counts = "tensor<" + E + "xi32>";
+  offsets = "tensor<" + E1 + "xi32>";
+  wide = "tensor<?x" + F + "xf32>";
+  inner = "tensor<" + F + "x" + H + "x" + element + ">";
+  outer = "tensor<" + H + "x" + F + "x" + element + ">";
+  innerBank = "!moe.bank<" + C + "x" + F + "x" + H + "x" + element + ">";
+  outerBank = "!moe.bank<" + C + "x" + H + "x" + F + "x" + element + ">";
+}
+
+std::string test::shapeAttr(const std::string &sizes) {
+  return " {moe.shape = [" + sizes + "]}";
+}
+
+std::string test::matmulText(const std::string &name, const std::string &rows,
+                             const std::string &left,
+                             const std::string &leftType,
+                             const std::string &right,
+                             const std::string &rightType,
+                             const std::string &type) {
+  return "    %" + name + "e = tensor.empty(" + rows + ") : " + type +
+         "\n    %" + name + "f = linalg.fill ins(%zero : f32) outs(%" + name +
+         "e : " + type + ") -> " + type + "\n    %" + name +
+         " = linalg.matmul indexing_maps = #nt ins(" + left + ", " + right +
+         " : " + leftType + ", " + rightType + ") outs(%" + name +
+         "f : " + type + ") -> " + type + "\n";
+}
+
+std::string LayerSpec::weightsText(const std::string &suffix) const {
+  LayerTypes types(*this);
+  const std::pair<const char *, std::string> roles[] = {
+      {"gate", types.innerBank},
+      {"up", types.innerBank},
+      {"down", types.outerBank}};
   std::string text;
-  llvm::raw_string_ostream os(text);
-  os << "#nt = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, "
-        "k)>, affine_map<(m, n, k) -> (m, n)>]\n"
-     << "#id = affine_map<(a, b) -> (a, b)>\n"
-     << "moe.weight @gate : " << innerBank << " from [\"" << source("gate")
-     << "\"]\nmoe.weight @up : " << innerBank << " from [\"" << source("up")
-     << "\"]\nmoe.weight @down : " << outerBank << " from [\"" << source("down")
-     << "\"]\n";
-  os << "func.func @layer(%x: " << tokens << shape("\"tokens\", " + H)
-     << ", %z: tensor<?x" << E << "xf32>" << shape("\"tokens\", " + E);
-  if (bias)
-    os << ", %bias: " << perExpert;
-  if (expertScale)
-    os << ", %scale: " << perExpert;
-  if (router.selection == MOE_SELECT_TABLE)
-    os << ", %table: " << slotsI << shape("\"tokens\", " + K);
-  if (segments)
-    os << ", %bounds: tensor<?xi32>" << shape("\"bounds\"");
-  os << ") -> (" << slotsF << shape("\"tokens\", " + K) << ", " << slotsI
-     << shape("\"tokens\", " + K) << ", " << counts << ", " << offsets << ", "
-     << slotsI << shape("\"tokens\", " + K) << ", " << slotsF
-     << shape("\"tokens\", " + K) << ", " << tokens << shape("\"tokens\", " + H)
-     << ") {\n";
+  for (const auto &[role, type] : roles)
+    text += "moe.weight @" + (role + suffix) + " : " + type + " from [\"" +
+            (weightsPerExpert ? "experts.{e}." : "") + role + suffix + "\"]\n";
+  return text;
+}
 
+std::string LayerSpec::bankValuesText(const std::string &suffix) const {
+  LayerTypes types(*this);
+  return "  %gate = moe.get_weight @gate" + suffix + " : " + types.innerBank +
+         "\n  %up = moe.get_weight @up" + suffix + " : " + types.innerBank +
+         "\n  %down = moe.get_weight @down" + suffix + " : " + types.outerBank +
+         "\n";
+}
+
+std::string LayerSpec::routerText(const LayerTypes &types) const {
   Operands route;
-  route.add("%z", "tensor<?x" + E + "xf32>");
+  route.add("%z", types.logits);
   if (bias)
-    route.add(" bias(%bias)", perExpert);
+    route.add(" bias(%bias)", types.perExpert);
   if (expertScale)
-    route.add(" expert_scale(%scale)", perExpert);
+    route.add(" expert_scale(%scale)", types.perExpert);
   if (router.selection == MOE_SELECT_TABLE)
-    route.add(" table(%table)", slotsI);
-  os << "  %w, %ids = moe.router " << route.values << " " << routerAttrs(*this)
-     << " : (" << route.types << ") -> (" << slotsF << ", " << slotsI << ")\n";
+    route.add(" table(%table)", types.slotsI);
+  return "  %w, %ids = moe.router " + route.values + " " + routerAttrs(*this) +
+         " : (" + route.types + ") -> (" + types.slotsF + ", " + types.slotsI +
+         ")\n";
+}
 
+std::string LayerSpec::planText(const LayerTypes &types) const {
   Operands plan;
-  plan.add("%w, ", slotsF);
-  plan.add("%ids", slotsI);
+  plan.add("%w, ", types.slotsF);
+  plan.add("%ids", types.slotsI);
   if (segments)
     plan.add(" segments(%bounds)", "tensor<?xi32>");
-  os << "  %counts, %offsets, %source, %position, %planned = moe.plan "
-     << plan.values << " " << planAttrs(*this) << " : (" << plan.types
-     << ") -> (" << counts << ", " << offsets << ", tensor<?xi32>, " << slotsI
-     << ", " << slotsF << ")\n";
+  return "  %counts, %offsets, %source, %position, %planned = moe.plan " +
+         plan.values + " " + planAttrs(*this) + " : (" + plan.types + ") -> (" +
+         types.counts + ", " + types.offsets + ", tensor<?xi32>, " +
+         types.slotsI + ", " + types.slotsF + ")\n";
+}
 
+std::string LayerSpec::dispatchText(const LayerTypes &types) const {
   Operands dispatch;
-  dispatch.add("%x, ", tokens);
+  dispatch.add("%x, ", types.tokens);
   dispatch.add("%source, ", "tensor<?xi32>");
-  dispatch.add("%offsets", offsets);
+  dispatch.add("%offsets", types.offsets);
   if (weightAtInput) {
-    dispatch.add(" weights(%planned)", slotsF);
-    dispatch.add(" position(%position)", slotsI);
+    dispatch.add(" weights(%planned)", types.slotsF);
+    dispatch.add(" position(%position)", types.slotsI);
   }
-  os << "  %rows = moe.dispatch " << dispatch.values << " : (" << dispatch.types
-     << ") -> " << tokens << "\n";
+  return "  %rows = moe.dispatch " + dispatch.values + " : (" + dispatch.types +
+         ") -> " + types.tokens + "\n";
+}
 
-  os << "  %gate = moe.get_weight @gate : " << innerBank
-     << "\n  %up = moe.get_weight @up : " << innerBank
-     << "\n  %down = moe.get_weight @down : " << outerBank
-     << "\n  %out = moe.experts %rows, %offsets banks(%gate, %up, %down) "
+std::string LayerSpec::expertsText(const LayerTypes &types) const {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << "  %out = moe.experts %rows, %offsets banks(%gate, %up, %down) "
         "{identity = "
-     << identity << " : i64, zero = " << zero << " : i64} : (" << tokens << ", "
-     << offsets << ", " << innerBank << ", " << innerBank << ", " << outerBank
-     << ") -> " << tokens << " {\n  ^bb0(%r: " << tokens
-     << ", %e: index, %g: " << inner << ", %u: " << inner << ", %d: " << outer
-     << "):\n"
-     << "    %c0 = arith.constant 0 : index\n"
-     << "    %zero = arith.constant 0.0 : f32\n"
-     << "    %one = arith.constant 1.0 : f32\n"
-     << "    %n = tensor.dim %r, %c0 : " << tokens << "\n";
-  auto matmul = [&](const char *name, const char *left,
-                    const std::string &leftType, const char *right,
-                    const std::string &rightType, const std::string &type) {
-    os << "    %" << name << "e = tensor.empty(%n) : " << type << "\n    %"
-       << name << "f = linalg.fill ins(%zero : f32) outs(%" << name
-       << "e : " << type << ") -> " << type << "\n    %" << name
-       << " = linalg.matmul indexing_maps = #nt ins(%" << left << ", %" << right
-       << " : " << leftType << ", " << rightType << ") outs(%" << name
-       << "f : " << type << ") -> " << type << "\n";
-  };
-  matmul("a", "r", tokens, "g", inner, wide);
-  matmul("b", "r", tokens, "u", inner, wide);
-  os << "    %h = linalg.generic {indexing_maps = [#id, #id], iterator_types = "
+     << identity << " : i64, zero = " << zero << " : i64} : (" << types.tokens
+     << ", " << types.offsets << ", " << types.innerBank << ", "
+     << types.innerBank << ", " << types.outerBank << ") -> " << types.tokens
+     << " {\n  ^bb0(%r: " << types.tokens << ", %e: index, %g: " << types.inner
+     << ", %u: " << types.inner << ", %d: " << types.outer << "):\n"
+     << "    %n = tensor.dim %r, %c0 : " << types.tokens << "\n"
+     << matmulText("a", "%n", "%r", types.tokens, "%g", types.inner, types.wide)
+     << matmulText("b", "%n", "%r", types.tokens, "%u", types.inner, types.wide)
+     << "    %h = linalg.generic {indexing_maps = [#id, #id], iterator_types = "
         "[\"parallel\", \"parallel\"]} ins(%b : "
-     << wide << ") outs(%a : " << wide << ") {\n"
+     << types.wide << ") outs(%a : " << types.wide << ") {\n"
      << "    ^bb0(%p: f32, %q: f32):\n"
      << "      %neg = arith.negf %q : f32\n"
      << "      %ex = math.exp %neg : f32\n"
      << "      %den = arith.addf %one, %ex : f32\n"
      << "      %s = arith.divf %q, %den : f32\n"
      << "      %m = arith.mulf %s, %p : f32\n"
-     << "      linalg.yield %m : f32\n    } -> " << wide << "\n";
-  matmul("o", "h", wide, "d", outer, tokens);
-  os << "    moe.yield %o : " << tokens << "\n  }\n";
+     << "      linalg.yield %m : f32\n    } -> " << types.wide << "\n"
+     << matmulText("o", "%n", "%h", types.wide, "%d", types.outer, types.tokens)
+     << "    moe.yield %o : " << types.tokens << "\n  }\n";
+  return text;
+}
 
+std::string LayerSpec::combineText(const LayerTypes &types) const {
   Operands combine;
-  combine.add("%out, ", tokens);
-  combine.add("%position", slotsI);
+  combine.add("%out, ", types.tokens);
+  combine.add("%position", types.slotsI);
   if (!weightAtInput) {
-    combine.add(" weights(%planned)", slotsF);
+    combine.add(" weights(%planned)", types.slotsF);
     if (overflow == MOE_OVERFLOW_RESIDUAL)
-      combine.add(" passthrough(%x)", tokens);
+      combine.add(" passthrough(%x)", types.tokens);
   }
-  os << "  %y = moe.combine " << combine.values << " : (" << combine.types
-     << ") -> " << tokens << "\n"
+  return "  %y = moe.combine " + combine.values + " : (" + combine.types +
+         ") -> " + types.tokens + "\n";
+}
+
+std::string LayerSpec::opsText() const {
+  LayerTypes types(*this);
+  return routerText(types) + planText(types) + dispatchText(types) +
+         expertsText(types) + combineText(types);
+}
+
+std::string LayerSpec::toText() const {
+  LayerTypes types(*this);
+  std::string E = std::to_string(experts),
+              slots = shapeAttr("\"tokens\", " + std::to_string(topK)),
+              rows = shapeAttr("\"tokens\", " + std::to_string(hidden));
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << layerAliases << weightsText("")
+     << "func.func @layer(%x: " << types.tokens << rows
+     << ", %z: " << types.logits << shapeAttr("\"tokens\", " + E);
+  if (bias)
+    os << ", %bias: " << types.perExpert;
+  if (expertScale)
+    os << ", %scale: " << types.perExpert;
+  if (router.selection == MOE_SELECT_TABLE)
+    os << ", %table: " << types.slotsI << slots;
+  if (segments)
+    os << ", %bounds: tensor<?xi32>" << shapeAttr("\"bounds\"");
+  os << ") -> (" << types.slotsF << slots << ", " << types.slotsI << slots
+     << ", " << types.counts << ", " << types.offsets << ", " << types.slotsI
+     << slots << ", " << types.slotsF << slots << ", " << types.tokens << rows
+     << ") {\n"
+     << layerConstants << bankValuesText("") << opsText()
      << "  return %w, %ids, %counts, %offsets, %position, %planned, %y : "
-     << slotsF << ", " << slotsI << ", " << counts << ", " << offsets << ", "
-     << slotsI << ", " << slotsF << ", " << tokens << "\n}\n";
+     << types.slotsF << ", " << types.slotsI << ", " << types.counts << ", "
+     << types.offsets << ", " << types.slotsI << ", " << types.slotsF << ", "
+     << types.tokens << "\n}\n";
   return text;
 }
 
@@ -400,13 +448,13 @@ CompiledLayer::compile(const LayerSpec &spec, const ExpertWeights &weights,
   }
   auto layer = std::make_unique<CompiledLayer>();
   layer->spec = spec;
-  layer->checkpoint = path.str().str();
-  if (!weights.write(spec, layer->checkpoint)) {
+  layer->checkpoint.setFile(path);
+  if (!weights.write(spec, path.str().str())) {
     error = "the weights could not be written";
     return nullptr;
   }
   SessionOptions withWeights = options;
-  withWeights.weights = layer->checkpoint;
+  withWeights.weights = path.str().str();
   auto session = Session::openText(spec.toText(), withWeights);
   if (!session) {
     error = llvm::toString(session.takeError()) + "\n" + spec.toText();
@@ -415,8 +463,6 @@ CompiledLayer::compile(const LayerSpec &spec, const ExpertWeights &weights,
   layer->session = std::move(*session);
   return layer;
 }
-
-CompiledLayer::~CompiledLayer() { llvm::sys::fs::remove(checkpoint); }
 
 std::string CompiledLayer::run(LayerInputs &inputs, LayerOutputs &outputs) {
   std::vector<moe_tensor> in = {inputs.x.abi(), inputs.logits.abi()};
