@@ -14,12 +14,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "Layer.h"
-#include <algorithm>
-#include <chrono>
+#include "Rounds.h"
+#include "Statistics.h"
 #include <cstdio>
-#include <set>
 
 using namespace moe;
+using namespace moe::bench;
 using namespace moe::test;
 
 namespace {
@@ -27,19 +27,12 @@ namespace {
 constexpr int64_t kTokens = 2048, kTopK = 2, kHidden = 256, kWidth = 256;
 constexpr int kRounds = 21;
 
-/// A compiled layer with its data and what was measured.
+/// A compiled layer with its data.
 struct Contender {
   LayerSpec spec;
   std::unique_ptr<CompiledLayer> layer;
   std::unique_ptr<LayerInputs> inputs;
   std::unique_ptr<LayerOutputs> outputs;
-  std::vector<double> milliseconds;
-
-  double quantile(double q) const {
-    std::vector<double> sorted = milliseconds;
-    std::sort(sorted.begin(), sorted.end());
-    return sorted[static_cast<size_t>(q * (sorted.size() - 1))];
-  }
 
   /// Bytes of the weights of all experts that got a token.
   int64_t bytesTouched() const {
@@ -50,7 +43,11 @@ struct Contender {
   }
 };
 
-bool prepare(Contender &contender, int64_t experts) {
+llvm::Error failed(const std::string &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+}
+
+llvm::Error prepare(Contender &contender, int64_t experts) {
   std::mt19937_64 random(experts);
   LayerSpec &spec = contender.spec;
   spec.experts = experts;
@@ -62,46 +59,42 @@ bool prepare(Contender &contender, int64_t experts) {
   ExpertWeights weights(spec, random);
   std::string error;
   contender.layer = CompiledLayer::compile(spec, weights, {}, error);
-  if (!contender.layer) {
-    std::fprintf(stderr, "work-follows-k: %s\n", error.c_str());
-    return false;
-  }
+  if (!contender.layer)
+    return failed(error);
   contender.inputs = std::make_unique<LayerInputs>(spec, kTokens);
   contender.outputs = std::make_unique<LayerOutputs>(spec, kTokens);
   std::normal_distribution<float> normal;
   for (Tensor *tensor : {&contender.inputs->x, &contender.inputs->logits})
     for (int64_t i = 0, n = tensor->size(); i < n; ++i)
       tensor->f32()[i] = normal(random);
-  return true;
+  return llvm::Error::success();
 }
 
-bool measure(Contender &contender) {
-  auto start = std::chrono::steady_clock::now();
+/// Milliseconds of one call.
+llvm::Expected<double> measure(Contender &contender) {
+  Stopwatch watch;
   std::string error =
       contender.layer->run(*contender.inputs, *contender.outputs);
-  std::chrono::duration<double, std::milli> elapsed =
-      std::chrono::steady_clock::now() - start;
-  contender.milliseconds.push_back(elapsed.count());
+  double milliseconds = watch.getMilliseconds();
   if (!error.empty())
-    std::fprintf(stderr, "work-follows-k: %s\n", error.c_str());
-  return error.empty();
+    return failed(error);
+  return milliseconds;
 }
 
-} // namespace
-
-int main() {
-  const int64_t sizes[] = {8, 16, 32, 64, 128};
-  std::vector<Contender> contenders(std::size(sizes));
-  for (size_t i = 0; i < contenders.size(); ++i)
-    if (!prepare(contenders[i], sizes[i]) || !measure(contenders[i]))
-      return 1;
+/// Samples of every contender, after a call of each that is not counted.
+llvm::Expected<std::vector<std::vector<double>>>
+measureAll(std::vector<Contender> &contenders) {
+  std::vector<Step> steps;
   for (Contender &contender : contenders)
-    contender.milliseconds.clear(); // that was the warm-up
-  for (int round = 0; round < kRounds; ++round)
-    for (Contender &contender : contenders)
-      if (!measure(contender))
-        return 1;
+    steps.emplace_back([&contender] { return measure(contender); });
+  auto warmUp = runRounds(1, steps);
+  if (!warmUp)
+    return warmUp.takeError();
+  return runRounds(kRounds, steps);
+}
 
+void print(const std::vector<Contender> &contenders,
+           const std::vector<std::vector<double>> &samples) {
   std::printf("T = %lld, k = %lld, H = %lld, F = %lld, f32; %d interleaved "
               "rounds\n",
               static_cast<long long>(kTokens), static_cast<long long>(kTopK),
@@ -109,12 +102,36 @@ int main() {
               kRounds);
   std::printf("%6s %12s %20s %14s %10s\n", "E", "median ms", "quartiles ms",
               "MB of weights", "to E = 8");
-  double base = contenders.front().quantile(0.5);
-  for (const Contender &contender : contenders)
+  double base = Summary(samples.front()).median;
+  for (size_t i = 0; i < contenders.size(); ++i) {
+    Summary times(samples[i]);
     std::printf("%6lld %12.2f %9.2f - %8.2f %14.1f %10.2f\n",
-                static_cast<long long>(contender.spec.experts),
-                contender.quantile(0.5), contender.quantile(0.25),
-                contender.quantile(0.75), contender.bytesTouched() / 1e6,
-                contender.quantile(0.5) / base);
-  return 0;
+                static_cast<long long>(contenders[i].spec.experts),
+                times.median, times.lowerQuartile, times.upperQuartile,
+                contenders[i].bytesTouched() / 1e6, times.median / base);
+  }
+}
+
+llvm::Error run() {
+  const int64_t sizes[] = {8, 16, 32, 64, 128};
+  std::vector<Contender> contenders(std::size(sizes));
+  for (size_t i = 0; i < contenders.size(); ++i)
+    if (llvm::Error error = prepare(contenders[i], sizes[i]))
+      return error;
+  auto samples = measureAll(contenders);
+  if (!samples)
+    return samples.takeError();
+  print(contenders, *samples);
+  return llvm::Error::success();
+}
+
+} // namespace
+
+int main() {
+  llvm::Error error = run();
+  if (!error)
+    return 0;
+  std::string message = llvm::toString(std::move(error));
+  std::fprintf(stderr, "work-follows-k: %s\n", message.c_str());
+  return 1;
 }

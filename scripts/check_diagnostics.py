@@ -27,6 +27,7 @@ from source_tree import ROOT, source_files
 TABLE = ROOT / "docs" / "diagnostics.md"
 SPECIFICATION = ROOT / "docs" / "spec"
 TEST_FOLDERS = ("test", "unittests", "runtime/test", "runtime/reference/test")
+PRODUCT_FOLDERS = ("benchmarks", "include", "lib", "runtime", "tools")
 NOT_PRODUCT = ("runtime/test/", "runtime/reference/test/", "runtime/fuzz/")
 LABEL = re.compile(r"\bmoe-[a-z-]+-c\d+\b")
 WRITE = "python3 scripts/check_diagnostics.py --write"
@@ -45,7 +46,7 @@ the [specification](spec/).
 
 def product_files():
     """Sources whose messages users see."""
-    files = source_files((".c", ".cpp", ".h", ".td"), ("include", "lib", "runtime", "tools"))
+    files = source_files((".c", ".cpp", ".h", ".td"), PRODUCT_FOLDERS)
     for file in files:
         path = str(file.relative_to(ROOT))
         if "/fuzz/" not in path and not path.startswith(NOT_PRODUCT):
