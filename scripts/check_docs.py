@@ -12,8 +12,8 @@
 #   --build-dir  where the tools are, build/release when not given
 #
 # docs/generated is what the definitions of ops and passes and the tools' own
-# help say. Every block of IR (```mlir) in README.md and below docs must be
-# accepted by moe-opt; in generated pages, which show single ops, values without
+# help say. Every block of IR (```mlir) in README.md, benchmarks/README.md
+# and below docs must be accepted by moe-opt; in generated pages, which show single ops, values without
 # a definition are supplied. Links between documents lead somewhere.
 #
 #===------------------------------------------------------------------------===#
@@ -42,7 +42,7 @@ DEFINITIONS = {
     "MoEPasses.md": ("MoE/Dialect/MoE/Transforms/Passes.td", ("-gen-pass-doc",)),
     "Passes.md": ("MoE/Transforms/Passes.td", ("-gen-pass-doc",)),
 }
-TOOLS = ("moe-run", "moe-translate")
+TOOLS = ("moe-bench", "moe-run", "moe-translate")
 
 
 def run(command, text=""):
@@ -136,7 +136,8 @@ NAME = re.compile(r"%[\w$.-]+")
 
 
 def documents():
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    pages = [ROOT / "README.md", ROOT / "benchmarks" / "README.md"]
+    return pages + sorted((ROOT / "docs").rglob("*.md"))
 
 
 def blocks():

@@ -1,0 +1,37 @@
+//===- DTypes.h - Types of weights ---------------------------- -*- C++ -*-===//
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_BENCHMARKS_MOEBENCH_DTYPES_H
+#define MOE_BENCHMARKS_MOEBENCH_DTYPES_H
+
+#include "PeakProbe.h"
+#include "llvm/ADT/StringRef.h"
+
+namespace moe::bench {
+
+/// A type of expert weights.
+struct DType {
+  const char *name;
+  int32_t element;       ///< moe_dtype; 0: the compiler has no such weights yet
+  Arithmetic arithmetic; ///< of the peak that the layer is compared with
+  /// Largest difference to the oracle, relative to the row's largest magnitude,
+  /// when rows are rounded to the type before they are multiplied. For f32 that
+  /// of long sums in another order: the experts of the oracle's run add in f32.
+  double errorBound;
+
+  int64_t getBytes() const;
+  /// Fails when `error` is more than the bound, or not a number.
+  llvm::Error checkError(double error) const;
+};
+
+/// The type of that name, or an error for --dtype.
+llvm::Expected<const DType *> findDType(llvm::StringRef name);
+
+} // namespace moe::bench
+
+#endif // MOE_BENCHMARKS_MOEBENCH_DTYPES_H
