@@ -48,3 +48,9 @@ void moe_reference_dispatch(const void *, const moe_tensor *const *t, int64_t) {
 void moe_reference_combine(const void *, const moe_tensor *const *t, int64_t) {
   moe_ref_combine(t[0], t[1], t[2], t[3], result(t[4]), errorSlot());
 }
+
+void moe_reference_aux_loss(const void *attrs, const moe_tensor *const *t,
+                            int64_t) {
+  moe_ref_aux_loss(static_cast<const moe_aux_loss_attrs *>(attrs), t[0], t[1],
+                   result(t[2]), errorSlot());
+}

@@ -288,6 +288,7 @@ Error Session::Impl::load(std::unique_ptr<llvm::MemoryBuffer> object) {
   define("moe_reference_plan", &moe_reference_plan);
   define("moe_reference_dispatch", &moe_reference_dispatch);
   define("moe_reference_combine", &moe_reference_combine);
+  define("moe_reference_aux_loss", &moe_reference_aux_loss);
   if (Error error = library.define(llvm::orc::absoluteSymbols(symbols)))
     return error;
   // The rest (expf, memcpy, ...) comes from the C library of this process.

@@ -293,6 +293,13 @@ typedef enum moe_rounding {
   MOE_ROUND_NEAREST_EVEN = 2
 } moe_rounding;
 
+/// What moe.aux_loss measures.
+typedef enum moe_loss {
+  MOE_LOSS_FRACTION_PROBABILITY = 0, ///< E * sum of f_e * P_e
+  MOE_LOSS_Z = 1,                    ///< mean squared log-sum-exp of the logits
+  MOE_LOSS_IMPORTANCE_CV2 = 2        ///< variance / mean^2 of the summed scores
+} moe_loss;
+
 /// Division of the k weights of a token by their norm.
 typedef struct moe_normalize_attrs {
   int32_t mode;     ///< moe_normalize
@@ -329,6 +336,12 @@ typedef struct moe_plan_attrs {
   moe_normalize_attrs renormalize; ///< over the kept slots of a token
 } moe_plan_attrs;
 
+/// Attributes of moe.aux_loss.
+typedef struct moe_aux_loss_attrs {
+  int32_t kind;        ///< moe_loss
+  int32_t normalize_k; ///< 1: MOE_LOSS_FRACTION_PROBABILITY is divided by k
+} moe_aux_loss_attrs;
+
 /// How a capacity follows from the number of tokens T, experts E, slots k.
 typedef struct moe_capacity_attrs {
   int32_t basis;    ///< moe_capacity_basis
@@ -343,9 +356,10 @@ typedef struct moe_capacity_attrs {
 //===----------------------------------------------------------------------===//
 
 /// One routing op, computed by runtime/reference/. `attrs` is moe_router_attrs,
-/// moe_plan_attrs or null; `tensors` holds the operands in the order of the op
-/// and then its results, null where an optional one is absent; `capacity` is
-/// that of a plan, -1 for none. A failure is kept for the caller of the entry.
+/// moe_plan_attrs, moe_aux_loss_attrs or null; `tensors` holds the operands in
+/// the order of the op and then its results, null where an optional one is
+/// absent; `capacity` is that of a plan, -1 for none. A failure is kept for the
+/// caller of the entry.
 void moe_reference_router(const void *attrs, const moe_tensor *const *tensors,
                           int64_t capacity);
 void moe_reference_plan(const void *attrs, const moe_tensor *const *tensors,
@@ -354,6 +368,8 @@ void moe_reference_dispatch(const void *attrs, const moe_tensor *const *tensors,
                             int64_t capacity);
 void moe_reference_combine(const void *attrs, const moe_tensor *const *tensors,
                            int64_t capacity);
+void moe_reference_aux_loss(const void *attrs, const moe_tensor *const *tensors,
+                            int64_t capacity);
 
 #ifdef __cplusplus
 } // extern "C"

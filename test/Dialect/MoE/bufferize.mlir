@@ -57,6 +57,19 @@ func.func private @movement(%x: tensor<?x?xf32>, %source: tensor<?xi32>, %offset
 
 // -----
 
+// The loss has no sizes.
+// CHECK-LABEL: func.func private @aux_loss(
+// CHECK-SAME: %[[S:.*]]: memref<?x8xf32>, %[[IDS:.*]]: memref<?x2xi32>
+// CHECK-NEXT: %[[LOSS:.*]] = memref.alloc() {{.*}} : memref<f32>
+// CHECK-NEXT: moe.aux_loss %[[S]] ids(%[[IDS]]) into(%[[LOSS]]) {kind = #moe.loss<fraction_probability>, normalize_k} : ({{.*}}) -> ()
+// CHECK-NEXT: return %[[LOSS]]
+func.func private @aux_loss(%s: tensor<?x8xf32>, %ids: tensor<?x2xi32>) -> tensor<f32> {
+  %loss = moe.aux_loss %s ids(%ids) {kind = #moe.loss<fraction_probability>, normalize_k} : (tensor<?x8xf32>, tensor<?x2xi32>) -> tensor<f32>
+  return %loss : tensor<f32>
+}
+
+// -----
+
 // Static sizes need no arithmetic.
 // CHECK-LABEL: func.func private @static(
 // CHECK-NOT: memref.dim

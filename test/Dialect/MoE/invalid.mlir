@@ -1032,6 +1032,145 @@ func.func @f(%r0: tensor<?x4xf32>, %p: tensor<5x2xi32>, %w: tensor<5x2xf32>, %x:
 // -----
 
 //===----------------------------------------------------------------------===//
+// moe.aux_loss
+//===----------------------------------------------------------------------===//
+
+// moe-aux-loss-c1
+func.func @f(%s: tensor<?x8xf32>, %i: memref<?x2xi32>) {
+  // expected-error-re@+1 {{but got both{{.*}}[moe-aux-loss-c1]}}
+  %l = moe.aux_loss %s ids(%i) {kind = #moe.loss<fraction_probability>} : (tensor<?x8xf32>, memref<?x2xi32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+// moe-aux-loss-c1: The form on memrefs has a buffer in into.
+func.func @f(%z: memref<?x8xf32>) {
+  // expected-error-re@+1 {{but got both{{.*}}[moe-aux-loss-c1]}}
+  moe.aux_loss %z {kind = #moe.loss<z>} : (memref<?x8xf32>) -> ()
+  return
+}
+
+// -----
+
+// moe-aux-loss-c1
+func.func @f(%z: tensor<?x8xf32>) {
+  // expected-error-re@+1 {{expected 1 results, but got 0{{.*}}[moe-aux-loss-c1]}}
+  moe.aux_loss %z {kind = #moe.loss<z>} : (tensor<?x8xf32>) -> ()
+  return
+}
+
+// -----
+
+// moe-aux-loss-c1
+func.func @f(%z: tensor<?x8xf32>) {
+  // expected-error-re@+1 {{expected 1 results, but got 2{{.*}}[moe-aux-loss-c1]}}
+  %l:2 = moe.aux_loss %z {kind = #moe.loss<z>} : (tensor<?x8xf32>) -> (tensor<f32>, tensor<f32>)
+  return
+}
+
+// -----
+
+// moe-aux-loss-c2
+func.func @f(%z: tensor<?x8xf32>) {
+  // expected-error-re@+1 {{expected loss of type f32, but got 'tensor<1xf32>'{{.*}}[moe-aux-loss-c2]}}
+  %l = moe.aux_loss %z {kind = #moe.loss<z>} : (tensor<?x8xf32>) -> tensor<1xf32>
+  return
+}
+
+// -----
+
+// moe-aux-loss-c2
+func.func @f(%z: memref<?x8xf32>, %l: memref<f64>) {
+  // expected-error-re@+1 {{expected loss of type f32, but got 'memref<f64>'{{.*}}[moe-aux-loss-c2]}}
+  moe.aux_loss %z into(%l) {kind = #moe.loss<z>} : (memref<?x8xf32>, memref<f64>) -> ()
+  return
+}
+
+// -----
+
+// moe-aux-loss-c3
+func.func @f(%z: tensor<?x?xf32>) {
+  // expected-error-re@+1 {{expected values with a static number of experts of at least 1, but got 'tensor<?x?xf32>'{{.*}}[moe-aux-loss-c3]}}
+  %l = moe.aux_loss %z {kind = #moe.loss<z>} : (tensor<?x?xf32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+// moe-aux-loss-c3
+func.func @f(%z: tensor<?x0xf32>) {
+  // expected-error-re@+1 {{but got 'tensor<?x0xf32>'{{.*}}[moe-aux-loss-c3]}}
+  %l = moe.aux_loss %z {kind = #moe.loss<importance_cv2>} : (tensor<?x0xf32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+// moe-aux-loss-c4
+func.func @f(%s: tensor<?x8xf32>) {
+  // expected-error-re@+1 {{expected the operand 'ids' with kind = fraction_probability, and only there{{.*}}[moe-aux-loss-c4]}}
+  %l = moe.aux_loss %s {kind = #moe.loss<fraction_probability>} : (tensor<?x8xf32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+// moe-aux-loss-c4
+func.func @f(%s: tensor<?x8xf32>, %i: tensor<?x2xi32>) {
+  // expected-error-re@+1 {{expected the operand 'ids' with kind = fraction_probability, and only there{{.*}}[moe-aux-loss-c4]}}
+  %l = moe.aux_loss %s ids(%i) {kind = #moe.loss<z>} : (tensor<?x8xf32>, tensor<?x2xi32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+// moe-aux-loss-c4
+func.func @f(%s: tensor<?x8xf32>, %i: tensor<?x2xi32>) {
+  // expected-error-re@+1 {{expected the operand 'ids' with kind = fraction_probability, and only there{{.*}}[moe-aux-loss-c4]}}
+  %l = moe.aux_loss %s ids(%i) {kind = #moe.loss<importance_cv2>} : (tensor<?x8xf32>, tensor<?x2xi32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+// moe-aux-loss-c5
+func.func @f(%s: tensor<5x8xf32>, %i: tensor<6x2xi32>) {
+  // expected-error-re@+1 {{expected ids of T x k with static k of at least 1, but got 'tensor<6x2xi32>'{{.*}}[moe-aux-loss-c5]}}
+  %l = moe.aux_loss %s ids(%i) {kind = #moe.loss<fraction_probability>} : (tensor<5x8xf32>, tensor<6x2xi32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+// moe-aux-loss-c5
+func.func @f(%s: tensor<?x8xf32>, %i: tensor<?x?xi32>) {
+  // expected-error-re@+1 {{but got 'tensor<?x?xi32>'{{.*}}[moe-aux-loss-c5]}}
+  %l = moe.aux_loss %s ids(%i) {kind = #moe.loss<fraction_probability>} : (tensor<?x8xf32>, tensor<?x?xi32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+// moe-aux-loss-c5
+func.func @f(%s: tensor<?x8xf32>, %i: tensor<?x0xi32>) {
+  // expected-error-re@+1 {{but got 'tensor<?x0xi32>'{{.*}}[moe-aux-loss-c5]}}
+  %l = moe.aux_loss %s ids(%i) {kind = #moe.loss<fraction_probability>} : (tensor<?x8xf32>, tensor<?x0xi32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+// moe-aux-loss-c6
+func.func @f(%z: tensor<?x8xf32>) {
+  // expected-error-re@+1 {{expected normalize_k only with kind = fraction_probability{{.*}}[moe-aux-loss-c6]}}
+  %l = moe.aux_loss %z {kind = #moe.loss<z>, normalize_k} : (tensor<?x8xf32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
 // moe.experts
 //===----------------------------------------------------------------------===//
 

@@ -298,6 +298,38 @@ func.func @combine_on_memrefs(%rows: memref<?x192xf32>, %p: memref<?x2xi32>, %y:
 }
 
 //===----------------------------------------------------------------------===//
+// moe.aux_loss
+//===----------------------------------------------------------------------===//
+
+// moe-aux-loss-c1: tensors and a result
+// moe-aux-loss-c2: of rank 0
+// moe-aux-loss-c4: ids for the kind that counts them, and for no other
+// moe-aux-loss-c5: T is static in one of the two
+// moe-aux-loss-c6: normalize_k for the kind that counts slots
+// CHECK-LABEL: func.func @aux_loss(
+func.func @aux_loss(%s: tensor<?x8xf32>, %ids: tensor<5x2xi32>) {
+  // CHECK: moe.aux_loss %{{.*}} ids(%{{.*}}) {kind = #moe.loss<fraction_probability>} : (tensor<?x8xf32>, tensor<5x2xi32>) -> tensor<f32>
+  %a = moe.aux_loss %s ids(%ids) {kind = #moe.loss<fraction_probability>} : (tensor<?x8xf32>, tensor<5x2xi32>) -> tensor<f32>
+  // CHECK: moe.aux_loss %{{.*}} ids(%{{.*}}) {kind = #moe.loss<fraction_probability>, normalize_k}
+  %b = moe.aux_loss %s ids(%ids) {normalize_k, kind = #moe.loss<fraction_probability>} : (tensor<?x8xf32>, tensor<5x2xi32>) -> tensor<f32>
+  // CHECK: moe.aux_loss %{{.*}} {kind = #moe.loss<z>} : (tensor<?x8xf32>) -> tensor<f32>
+  %c = moe.aux_loss %s {kind = #moe.loss<z>} : (tensor<?x8xf32>) -> tensor<f32>
+  // CHECK: moe.aux_loss %{{.*}} {kind = #moe.loss<importance_cv2>} : (tensor<?x8xf32>) -> tensor<f32>
+  %d = moe.aux_loss %s {kind = #moe.loss<importance_cv2>} : (tensor<?x8xf32>) -> tensor<f32>
+  return
+}
+
+// moe-aux-loss-c1: memrefs and into, also with a layout
+// moe-aux-loss-c3: one expert
+// moe-aux-loss-c5: one slot
+// CHECK-LABEL: func.func @aux_loss_on_memrefs(
+func.func @aux_loss_on_memrefs(%s: memref<?x1xf32, strided<[2, 1]>>, %ids: memref<?x1xi32>, %loss: memref<f32>) {
+  // CHECK: moe.aux_loss %{{.*}} ids(%{{.*}}) into(%{{.*}}) {kind = #moe.loss<fraction_probability>} : (memref<?x1xf32, strided<[2, 1]>>, memref<?x1xi32>, memref<f32>) -> ()
+  moe.aux_loss %s ids(%ids) into(%loss) {kind = #moe.loss<fraction_probability>} : (memref<?x1xf32, strided<[2, 1]>>, memref<?x1xi32>, memref<f32>) -> ()
+  return
+}
+
+//===----------------------------------------------------------------------===//
 // moe.experts, moe.yield, moe.grouped_matmul
 //===----------------------------------------------------------------------===//
 

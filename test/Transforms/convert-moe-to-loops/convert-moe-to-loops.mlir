@@ -105,3 +105,39 @@ func.func @combine(%rows: memref<?x4xf32>, %p: memref<?x2xi32>, %y: memref<?x4xf
   moe.combine %rows, %p into(%y) : (memref<?x4xf32>, memref<?x2xi32>, memref<?x4xf32>) -> ()
   return
 }
+
+// Sums and counts of each expert, in f64; ids are read, tokens need no scratch.
+// CHECK-LABEL: func.func @aux_loss_fraction_probability(
+// CHECK-SAME: %[[S:[a-z0-9]+]]: memref<?x4xf32>, %[[IDS:[a-z0-9]+]]: memref<?x2xi32>, %[[LOSS:[a-z0-9]+]]: memref<f32>
+// CHECK: memref.alloc() : memref<4xf64>
+// CHECK: memref.load %[[IDS]]
+// CHECK: memref.alloc() : memref<4xf64>
+// CHECK: memref.load %[[S]]
+// CHECK-NOT: memref.alloc
+// CHECK: memref.store %{{.*}}, %[[LOSS]][]
+// CHECK-NOT: moe.aux_loss
+// CHECK: return
+func.func @aux_loss_fraction_probability(%s: memref<?x4xf32>, %ids: memref<?x2xi32>, %loss: memref<f32>) {
+  moe.aux_loss %s ids(%ids) into(%loss) {kind = #moe.loss<fraction_probability>} : (memref<?x4xf32>, memref<?x2xi32>, memref<f32>) -> ()
+  return
+}
+
+// Token by token: no scratch at all.
+// CHECK-LABEL: func.func @aux_loss_z(
+// CHECK-NOT: memref.alloc
+// CHECK-COUNT-1: math.exp
+// CHECK-COUNT-1: math.log
+// CHECK: return
+func.func @aux_loss_z(%z: memref<?x4xf32>, %loss: memref<f32>) {
+  moe.aux_loss %z into(%loss) {kind = #moe.loss<z>} : (memref<?x4xf32>, memref<f32>) -> ()
+  return
+}
+
+// CHECK-LABEL: func.func @aux_loss_importance(
+// CHECK-COUNT-1: memref.alloc() : memref<4xf64>
+// CHECK-NOT: memref.alloc
+// CHECK: return
+func.func @aux_loss_importance(%s: memref<?x4xf32>, %loss: memref<f32>) {
+  moe.aux_loss %s into(%loss) {kind = #moe.loss<importance_cv2>} : (memref<?x4xf32>, memref<f32>) -> ()
+  return
+}

@@ -4,16 +4,20 @@
 
 // CHECK-DAG: llvm.func @moe_reference_router
 // CHECK-DAG: llvm.func @moe_reference_combine
+// CHECK-DAG: llvm.func @moe_reference_aux_loss
 // CHECK-LABEL: func.func @layer(
 // CHECK-NOT: moe.router
 // CHECK: llvm.call @moe_reference_router
 // CHECK-NOT: moe.combine
 // CHECK: llvm.call @moe_reference_combine
+// CHECK-NOT: moe.aux_loss
+// CHECK: llvm.call @moe_reference_aux_loss
 // CHECK-NOT: moe.
 // CHECK: return
-func.func @layer(%z: memref<?x4xf32>, %w: memref<?x2xf32>, %ids: memref<?x2xi32>, %rows: memref<?x4xf32>, %y: memref<?x4xf32>) {
+func.func @layer(%z: memref<?x4xf32>, %w: memref<?x2xf32>, %ids: memref<?x2xi32>, %rows: memref<?x4xf32>, %y: memref<?x4xf32>, %loss: memref<f32>) {
   moe.router %z into(%w, %ids) {top_k = 2 : i64, score = #moe.score<softmax>} : (memref<?x4xf32>, memref<?x2xf32>, memref<?x2xi32>) -> ()
   moe.combine %rows, %ids weights(%w) into(%y) : (memref<?x4xf32>, memref<?x2xi32>, memref<?x2xf32>, memref<?x4xf32>) -> ()
+  moe.aux_loss %z ids(%ids) into(%loss) {kind = #moe.loss<fraction_probability>} : (memref<?x4xf32>, memref<?x2xi32>, memref<f32>) -> ()
   return
 }
 

@@ -13,7 +13,7 @@
 
 namespace mlir::moe {
 
-/// Replaces each router, plan, dispatch and combine below `root` by what
+/// Replaces each routing op (of any kind) below `root` by what
 /// `lower` emits before it. Emits an error for those that are not ready: on
 /// tensors, or with a rule instead of a capacity. What the verifier of a plan
 /// cannot show because the number of tokens is dynamic becomes an assertion.

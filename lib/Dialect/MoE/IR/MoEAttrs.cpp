@@ -70,6 +70,9 @@ MOE_SAME(CapacityBasis::Tokens, MOE_CAPACITY_TOKENS);
 MOE_SAME(Rounding::Ceil, MOE_ROUND_CEIL);
 MOE_SAME(Rounding::Floor, MOE_ROUND_FLOOR);
 MOE_SAME(Rounding::NearestEven, MOE_ROUND_NEAREST_EVEN);
+MOE_SAME(Loss::FractionProbability, MOE_LOSS_FRACTION_PROBABILITY);
+MOE_SAME(Loss::Z, MOE_LOSS_Z);
+MOE_SAME(Loss::ImportanceCv2, MOE_LOSS_IMPORTANCE_CV2);
 #undef MOE_SAME
 
 //===----------------------------------------------------------------------===//

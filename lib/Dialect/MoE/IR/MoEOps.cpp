@@ -422,6 +422,62 @@ CombineOp::reifyResultShapes(OpBuilder &builder,
 }
 
 //===----------------------------------------------------------------------===//
+// AuxLossOp
+//===----------------------------------------------------------------------===//
+
+moe_aux_loss_attrs AuxLossOp::getAbiAttrs() {
+  return {static_cast<int32_t>(getKind()), getNormalizeK()};
+}
+
+bool AuxLossOp::countsSlots() {
+  switch (getKind()) {
+  case Loss::FractionProbability:
+    return true;
+  case Loss::Z:
+  case Loss::ImportanceCv2:
+    return false;
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+LogicalResult AuxLossOp::verify() {
+  ArrayRef<int64_t> values = getValues().getType().getShape();
+  if (ShapedType::isDynamic(values[1]) || values[1] < 1)
+    return emitOpError("expected values with a static number of experts of at "
+                       "least 1, but got ")
+           << getValues().getType() << " [moe-aux-loss-c3]";
+  if (countsSlots() != static_cast<bool>(getIds()))
+    return emitOpError("expected the operand 'ids' with kind = "
+                       "fraction_probability, and only there "
+                       "[moe-aux-loss-c4]");
+  if (getIds()) {
+    auto ids = cast<ShapedType>(getIds().getType());
+    if (ids.isDynamicDim(1) || ids.getDimSize(1) < 1 ||
+        !compatible(ids.getDimSize(0), values[0]))
+      return emitOpError("expected ids of T x k with static k of at least 1, "
+                         "but got ")
+             << ids << " [moe-aux-loss-c5]";
+  }
+  if (getNormalizeK() && !countsSlots())
+    return emitOpError("expected normalize_k only with kind = "
+                       "fraction_probability [moe-aux-loss-c6]");
+  return verifyRoutingOp(*this, "aux-loss",
+                         {{"loss", {}, Float32Type::get(getContext())}});
+}
+
+void AuxLossOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
+  getRoutingEffects(*this, effects);
+}
+
+LogicalResult
+AuxLossOp::reifyResultShapes(OpBuilder &, ReifiedRankedShapedTypeDims &shapes) {
+  shapes.emplace_back(); // rank 0
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // ExpertsOp
 //===----------------------------------------------------------------------===//
 

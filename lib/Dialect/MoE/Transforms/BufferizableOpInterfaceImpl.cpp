@@ -220,6 +220,7 @@ void moe::registerBufferizableOpInterfaceExternalModels(
     PlanOp::attachInterface<RoutingModel<PlanOp>>(*context);
     DispatchOp::attachInterface<RoutingModel<DispatchOp>>(*context);
     CombineOp::attachInterface<RoutingModel<CombineOp>>(*context);
+    AuxLossOp::attachInterface<RoutingModel<AuxLossOp>>(*context);
     BankSliceOp::attachInterface<ReadOnlyModel<BankSliceOp>>(*context);
     GetWeightOp::attachInterface<ReadOnlyModel<GetWeightOp>>(*context);
     MakeBankOp::attachInterface<MakeBankModel>(*context);

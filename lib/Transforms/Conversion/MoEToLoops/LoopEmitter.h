@@ -39,6 +39,10 @@ public:
         *this, getF32FloatAttr(static_cast<float>(value)));
   }
 
+  Value f64(double value) {
+    return arith::ConstantOp::create(*this, getF64FloatAttr(value));
+  }
+
   // Arithmetic; the operands' type decides between integers and floats.
   Value add(Value a, Value b) {
     return isFloat(a) ? Value(arith::AddFOp::create(*this, a, b))
@@ -61,12 +65,23 @@ public:
     return arith::MinSIOp::create(*this, a, b);
   }
   Value exp(Value a) { return math::ExpOp::create(*this, a); }
+  Value log(Value a) { return math::LogOp::create(*this, a); }
   Value abs(Value a) { return math::AbsFOp::create(*this, a); }
   Value toIndex(Value integer) {
     return arith::IndexCastOp::create(*this, getIndexType(), integer);
   }
   Value toI32(Value index) {
     return arith::IndexCastOp::create(*this, getI32Type(), index);
+  }
+  Value toF32(Value f64) {
+    return arith::TruncFOp::create(*this, getF32Type(), f64);
+  }
+  /// The value of an f32 or an index.
+  Value toF64(Value value) {
+    if (isFloat(value))
+      return arith::ExtFOp::create(*this, getF64Type(), value);
+    Value i64 = arith::IndexCastOp::create(*this, getI64Type(), value);
+    return arith::SIToFPOp::create(*this, getF64Type(), i64);
   }
 
   // Conditions.
@@ -178,6 +193,7 @@ void emitRouter(LoopEmitter &emit, RouterOp op);
 void emitPlan(LoopEmitter &emit, PlanOp op);
 void emitDispatch(LoopEmitter &emit, DispatchOp op);
 void emitCombine(LoopEmitter &emit, CombineOp op);
+void emitAuxLoss(LoopEmitter &emit, AuxLossOp op);
 
 } // namespace mlir::moe
 

@@ -118,7 +118,8 @@ struct ConvertMoEToLoopsPass
           .Case([&](RouterOp op) { emitRouter(emit, op); })
           .Case([&](PlanOp op) { emitPlan(emit, op); })
           .Case([&](DispatchOp op) { emitDispatch(emit, op); })
-          .Case([&](CombineOp op) { emitCombine(emit, op); });
+          .Case([&](CombineOp op) { emitCombine(emit, op); })
+          .Case([&](AuxLossOp op) { emitAuxLoss(emit, op); });
     };
     if (failed(lowerRoutingOps(getOperation(), lower)))
       signalPassFailure();

@@ -183,6 +183,9 @@ private:
                 {combine.getRows(), combine.getPosition(), combine.getWeights(),
                  combine.getPassthrough(), combine.getInto()[0]},
                 none);
+    } else if (auto loss = dyn_cast<AuxLossOp>(op)) {
+      call.emit("moe_reference_aux_loss", call.constant(loss.getAbiAttrs()),
+                {loss.getValues(), loss.getIds(), loss.getInto()[0]}, none);
     }
   }
 };

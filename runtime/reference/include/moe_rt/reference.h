@@ -167,6 +167,29 @@ int32_t moe_ref_combine(const moe_tensor *rows, const moe_tensor *position,
                         moe_error *error);
 
 //===----------------------------------------------------------------------===//
+// moe.aux_loss
+//===----------------------------------------------------------------------===//
+
+/// What a router is judged by. 0 without tokens; otherwise, by kind:
+///
+///  * fraction probability: E * sum over e of f_e * P_e. f_e is the number of
+///    slots that chose e, divided by T, and by k with `normalize_k`; P_e is the
+///    mean over the tokens of the score of e. A slot with id -1 is not counted.
+///  * z: the mean over the tokens of (log sum over e of exp(logit))^2. It is
+///    +inf if a token has a +inf logit, or none above -inf.
+///  * importance cv2: variance / mean^2 over the experts of the sum over the
+///    tokens of their scores; the variance is divided by E. IEEE division: a
+///    mean of 0 gives NaN or inf.
+///
+/// A NaN in `values` makes every kind NaN.
+///
+/// values <T x E>: logits for z, else scores; ids <T x k> with ids in [-1, E),
+/// exactly for fraction probability, else null; loss <>, of rank 0.
+int32_t moe_ref_aux_loss(const moe_aux_loss_attrs *attrs,
+                         const moe_tensor *values, const moe_tensor *ids,
+                         moe_tensor *loss, moe_error *error);
+
+//===----------------------------------------------------------------------===//
 // moe.grouped_matmul and moe.experts
 //===----------------------------------------------------------------------===//
 

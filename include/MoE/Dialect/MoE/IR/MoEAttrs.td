@@ -165,6 +165,16 @@ def MoE_CapacityAttr : MoE_Attr<"Capacity", "capacity"> {
 }
 
 //===----------------------------------------------------------------------===//
+// Auxiliary loss
+//===----------------------------------------------------------------------===//
+
+def MoE_Loss : MoE_Enum<"Loss", "what a loss measures of a router", [
+  I32EnumAttrCase<"FractionProbability", 0, "fraction_probability">,
+  I32EnumAttrCase<"Z", 1, "z">,
+  I32EnumAttrCase<"ImportanceCv2", 2, "importance_cv2">]>;
+def MoE_LossAttr : MoE_EnumAttr<MoE_Loss, "loss">;
+
+//===----------------------------------------------------------------------===//
 // Weights
 //===----------------------------------------------------------------------===//
 

@@ -20,8 +20,9 @@ def MoE_Dialect : Dialect {
     scores and picks experts for each token, `moe.plan` turns the picks into a
     layout of rows grouped by expert, `moe.dispatch` gathers the rows,
     `moe.experts` runs each group through its expert, `moe.combine` weighs and
-    sums. Everything that is not specific to routing (linear layers, noise,
-    norms, dense branches) is ordinary `linalg`, `arith` and `math` around them.
+    sums. `moe.aux_loss` judges the router. Everything that is not specific to
+    routing (linear layers, noise, norms, dense branches) is ordinary `linalg`,
+    `arith` and `math` around them.
 
     The weights of the experts are *banks*: values of type `!moe.bank` that
     stand for one matrix per expert and never become a tensor as a whole, so

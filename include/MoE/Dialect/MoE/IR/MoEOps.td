@@ -329,6 +329,46 @@ def MoE_CombineOp : MoE_RoutingOp<"combine"> {
   let extraClassDeclaration = routingOpMethods;
 }
 
+def MoE_AuxLossOp : MoE_RoutingOp<"aux_loss"> {
+  let summary = "measures a router: its balance, or the size of its logits";
+  let description = [{
+    A loss that routers are trained with, computed in the forward pass and
+    without its coefficient. `values` (T x E) are scores, or logits for `z`:
+
+    * `fraction_probability`: E * sum over e of f[e] * P[e], with f[e] the number
+      of slots that chose e (`ids`, T x k), divided by T, or by T * k with
+      `normalize_k`, and P[e] the mean score of e (Switch Transformer);
+    * `z`: the mean over the tokens of the squared log-sum-exp of their logits
+      (ST-MoE);
+    * `importance_cv2`: the population variance over the experts of their summed
+      scores, divided by the squared mean (Shazeer et al., 2017).
+
+    An id of -1 is not counted. T may be 0: the loss is then 0.
+
+    ```mlir
+    %loss = moe.aux_loss %scores ids(%ids) {kind = #moe.loss<fraction_probability>}
+      : (tensor<?x8xf32>, tensor<?x2xi32>) -> tensor<f32>
+    ```
+  }];
+  let arguments = (ins
+    MoE_FloatMatrix:$values,
+    Optional<MoE_IntMatrix>:$ids,
+    Variadic<AnyMemRef>:$into,
+    MoE_LossAttr:$kind,
+    UnitAttr:$normalize_k);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    $values (`ids` `(` $ids^ `)`)? (`into` `(` $into^ `)`)? attr-dict `:`
+    functional-type(operands, results)
+  }];
+  let extraClassDeclaration = routingOpMethods # [{
+    int64_t getNumExperts() { return getValues().getType().getDimSize(1); }
+    /// True if the kind counts who was chosen, which takes ids.
+    bool countsSlots();
+    ::moe_aux_loss_attrs getAbiAttrs();
+  }];
+}
+
 //===----------------------------------------------------------------------===//
 // Experts
 //===----------------------------------------------------------------------===//
