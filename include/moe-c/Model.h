@@ -109,7 +109,8 @@ int32_t moe_model_output_shapes(moe_model *model, const moe_function *function,
 /// Runs `function`, which moe_model_find returned for this model. `in` holds
 /// its inputs in order; an input that an output is tied to (a cache) is updated
 /// in place. `out` holds the other outputs, as moe_model_output_shapes says,
-/// with data. The arguments are checked before anything is written.
+/// with data. What is written (outputs and tied inputs) shares no memory with
+/// another argument. The arguments are checked before anything is written.
 int32_t moe_model_call(moe_model *model, const moe_function *function,
                        const moe_tensor *in, size_t n_in, moe_tensor *out,
                        size_t n_out, moe_error *error);

@@ -273,6 +273,80 @@ TEST_F(Arguments, ShapeOfAnOutput) {
   expectMentions("output 'scores'");
 }
 
+//===----------------------------------------------------------------------===//
+// Memory that is shared
+//===----------------------------------------------------------------------===//
+
+TEST_F(Arguments, AnOutputOverlapsAnInput) {
+  out[1].data = ids; // 40 bytes of 80.
+  expectRefused("[moe-arg-overlap]");
+  expectMentions("output 'scores', which the call writes, shares 40 bytes with "
+                 "input 'ids', expected none");
+}
+
+TEST_F(Arguments, AnOutputOverlapsAnUpdatedInput) {
+  out[1].data = cache + 31; // The last element of the cache.
+  expectRefused("[moe-arg-overlap]");
+  expectMentions("shares 4 bytes");
+}
+
+TEST_F(Arguments, OutputsOverlap) {
+  out[1].data = logits + 59;
+  expectRefused("[moe-arg-overlap]");
+  expectMentions("'logits'");
+  expectMentions("'scores'");
+  out[1].data = out[0].data;
+  expectRefused("[moe-arg-overlap]");
+  expectMentions("shares 40 bytes");
+}
+
+TEST_F(Arguments, AnUpdatedInputOverlapsAnotherInput) {
+  in[2].data = ids;
+  expectRefused("[moe-arg-overlap]");
+  expectMentions("input 'cache', which the call writes, shares 80 bytes with "
+                 "input 'ids'");
+}
+
+TEST_F(Arguments, InputsThatAreOnlyReadMayOverlap) {
+  tables.inputs.push_back(
+      makeArgument("again", MOE_I64, {symbolic(batch), symbolic(seq)}));
+  in.push_back(in[0]);
+  EXPECT_EQ(call(), MOE_OK) << message();
+}
+
+TEST_F(Arguments, AnOutputBehindInputsThatOverlap) {
+  // The longest of the inputs reaches the output; the one that begins last
+  // before it does not.
+  tables.inputs.push_back(makeArgument("part", MOE_I64, {fixed(1)}));
+  in.push_back(makeTensor(MOE_I64, {1}, ids + 1));
+  out[1].data = ids + 4;
+  expectRefused("[moe-arg-overlap]");
+  expectMentions("input 'ids'");
+}
+
+TEST_F(Arguments, NeighboursDoNotOverlap) {
+  float both[70];
+  out[0].data = both;
+  out[1].data = both + 60;
+  EXPECT_EQ(call(), MOE_OK) << message();
+}
+
+TEST_F(Arguments, NoElementsOverlapNothing) {
+  in[0] = makeTensor(MOE_I64, {2, 0}, cache + 4);
+  out[0] = makeTensor(MOE_F32, {2, 0, 3}, cache);
+  out[1] = makeTensor(MOE_F32, {0}, cache + 2);
+  EXPECT_EQ(call(), MOE_OK) << message();
+}
+
+TEST_F(Arguments, MemoryBehindTheEndOfTheAddressSpace) {
+  // A tensor that cannot exist; it is refused before anything reads it.
+  out[1].data = reinterpret_cast<void *>(UINTPTR_MAX - 7);
+  tables.inputs.push_back(makeArgument("last", MOE_U8, {fixed(1)}));
+  in.push_back(
+      makeTensor(MOE_U8, {1}, reinterpret_cast<void *>(UINTPTR_MAX - 1)));
+  expectRefused("[moe-arg-overlap]");
+}
+
 TEST_F(Arguments, OutputShapes) {
   make();
   moe_tensor shapes[2];

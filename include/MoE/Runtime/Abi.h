@@ -182,9 +182,10 @@ typedef struct moe_module {
 //===----------------------------------------------------------------------===//
 
 /// The prologue of every entry: checks the number, names, dtypes, shapes,
-/// symbols, ranges and limits of the arguments against `function`, and fills
-/// nothing. On failure the context's message says which argument, what was
-/// found and what was expected.
+/// symbols, ranges and limits of the arguments against `function`, and that
+/// what the call writes (outputs, and inputs that they are tied to) shares no
+/// memory with another argument. Fills nothing. On failure the context's
+/// message says which argument, what was found and what was expected.
 int32_t moe_rt_enter(struct moe_ctx *ctx, const moe_function *function,
                      const moe_tensor *in, size_t n_in, const moe_tensor *out,
                      size_t n_out);

@@ -63,6 +63,8 @@ int32_t moe_ctx_output_shapes(moe_ctx *ctx, const moe_function *function,
                               moe_tensor *out, size_t n_out);
 
 /// Runs `function`. Fails with MOE_INVALID_ARGUMENT if weights are not bound.
+/// Outputs, and inputs that an output is tied to, share no memory with another
+/// argument; inputs that are only read may share theirs.
 int32_t moe_ctx_call(moe_ctx *ctx, const moe_function *function,
                      const moe_tensor *in, size_t n_in, moe_tensor *out,
                      size_t n_out);

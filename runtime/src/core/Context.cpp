@@ -197,7 +197,9 @@ int32_t moe_rt_enter(moe_ctx *ctx, const moe_function *function,
     ArgumentCheck check(*function, ctx->symbols, &ctx->error);
     if (int32_t status = check.checkInputs(in, n_in))
       return status;
-    return check.checkOutputs(out, n_out);
+    if (int32_t status = check.checkOutputs(out, n_out))
+      return status;
+    return checkOverlap(*function, in, out, ctx->argumentMemory, &ctx->error);
   });
 }
 

@@ -11,6 +11,7 @@
 
 #include "core/Arguments.h"
 #include "core/Memory.h"
+#include "core/Overlap.h"
 #include "core/Weights.h"
 #include "cpu/ThreadPool.h"
 #include "moe_rt/context.h"
@@ -26,7 +27,9 @@ struct moe_ctx {
   moe::rt::BoundWeights weights;
   moe::rt::Block workspace;
   uint64_t peakWorkspace = 0;
+  // Scratch of the checks of a call.
   std::vector<moe::rt::SymbolValue> symbols;
+  std::vector<moe::rt::ArgumentMemory> argumentMemory;
   moe_error error = {};
 };
 
