@@ -43,8 +43,9 @@ const char *moe_version(void);
 typedef struct moe_model moe_model;
 
 /// How a model is compiled and where its weights come from. `size` is
-/// sizeof(moe_model_options); fields are only ever appended. Zero in any other
-/// field means the default. Nothing is kept after moe_model_open.
+/// sizeof(moe_model_options). Fields are only ever appended, and one that an
+/// older caller does not have means what zero means in it: the default. Nothing
+/// is kept after moe_model_open.
 typedef struct moe_model_options {
   size_t size;
   /// Checkpoint directory or .safetensors file; null = the model directory.

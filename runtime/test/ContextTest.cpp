@@ -73,7 +73,7 @@ TEST(Context, OptionsOfAnotherSize) {
   moe_ctx_options options = makeOptions();
   for (size_t size : {size_t(0), sizeof(options) - 1}) {
     options.size = size;
-    expectNotCreated(options, MOE_INVALID_ARGUMENT, "[moe-ctx-options-size]");
+    expectNotCreated(options, MOE_INVALID_ARGUMENT, "[moe-options-size]");
   }
 }
 
@@ -86,7 +86,7 @@ TEST(Context, OptionsOfANewerCaller) {
   TestModule tables;
   EXPECT_EQ(Context(tables.get(), &options.known).status, MOE_OK);
   options.added = 1;
-  expectNotCreated(options.known, MOE_UNSUPPORTED, "[moe-ctx-options-newer]");
+  expectNotCreated(options.known, MOE_UNSUPPORTED, "[moe-options-newer]");
 }
 
 TEST(Context, HalfAnAllocator) {

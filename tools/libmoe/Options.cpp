@@ -7,33 +7,26 @@
 //===----------------------------------------------------------------------===//
 
 #include "Options.h"
-#include <algorithm>
+#include "moe_rt/options.h"
+#include <cstddef>
 
 using namespace moe;
 
-/// Whether the caller sets fields behind those that this library knows.
-static bool asksForMore(const moe_model_options &options) {
-  const char *bytes = reinterpret_cast<const char *>(&options);
-  return options.reserved != 0 ||
-         std::any_of(bytes + sizeof(options), bytes + options.size,
-                     [](char byte) { return byte != 0; });
-}
+/// `first_size` ends behind the last field of the first release.
+static constexpr moe_options_type optionsType = {
+    "moe_model_options", sizeof(moe_model_options),
+    offsetof(moe_model_options, reserved) +
+        sizeof(moe_model_options::reserved)};
 
-static int32_t checkVersion(const moe_model_options &options,
-                            moe_error *error) {
-  if (options.size < sizeof(options))
-    return moe_error_set(error, MOE_INVALID_ARGUMENT,
-                         "the options have size %zu, expected %zu; set 'size' "
-                         "to sizeof(moe_model_options) "
-                         "[moe-model-options-size]",
-                         options.size, sizeof(options));
-  if (asksForMore(options))
-    return moe_error_set(error, MOE_UNSUPPORTED,
-                         "the options of size %zu set fields that this library "
-                         "(size %zu) does not know; set them to 0 or use a "
-                         "newer library [moe-model-options-newer]",
-                         options.size, sizeof(options));
-  return MOE_OK;
+static int32_t checkReserved(const moe_model_options &options,
+                             moe_error *error) {
+  if (options.reserved == 0)
+    return MOE_OK;
+  return moe_error_set(error, MOE_UNSUPPORTED,
+                       "the option 'reserved' is %d, expected 0; clear the "
+                       "options before setting fields "
+                       "[moe-model-options-reserved]",
+                       options.reserved);
 }
 
 static int32_t readOutputs(const moe_model_options &options,
@@ -54,20 +47,21 @@ static std::string textOrEmpty(const char *text) { return text ? text : ""; }
 
 int32_t moe::capi::readOptions(const moe_model_options *options,
                                SessionOptions &read, moe_error *error) {
-  if (!options)
-    return MOE_OK;
-  if (int32_t status = checkVersion(*options, error))
+  moe_model_options known;
+  if (int32_t status = moe_options_read(&optionsType, options, &known, error))
     return status;
-  if (options->weights && options->random_weights)
+  if (int32_t status = checkReserved(known, error))
+    return status;
+  if (known.weights && known.random_weights)
     return moe_error_set(error, MOE_INVALID_ARGUMENT,
                          "the options set both 'weights' and "
                          "'random_weights', expected at most one; leave one "
                          "out [moe-model-weights-conflict]");
-  read.weights = textOrEmpty(options->weights);
-  read.targetCPU = textOrEmpty(options->target_cpu);
-  if (options->random_weights)
-    read.randomWeights = options->random_seed;
-  read.reference = options->reference != 0;
-  read.threads = options->num_threads;
-  return readOutputs(*options, read.outputs, error);
+  read.weights = textOrEmpty(known.weights);
+  read.targetCPU = textOrEmpty(known.target_cpu);
+  if (known.random_weights)
+    read.randomWeights = known.random_seed;
+  read.reference = known.reference != 0;
+  read.threads = known.num_threads;
+  return readOutputs(known, read.outputs, error);
 }

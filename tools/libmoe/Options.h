@@ -14,9 +14,8 @@
 
 namespace moe::capi {
 
-/// Checks `options` (null: the defaults) and copies them to `read`. A newer
-/// caller may pass more fields than this library knows, as long as they ask for
-/// nothing.
+/// Checks `options` (null: the defaults) and copies them to `read`. The caller
+/// may be older or newer than this library (moe_rt/options.h).
 int32_t readOptions(const moe_model_options *options, SessionOptions &read,
                     moe_error *error);
 

@@ -19,8 +19,9 @@ extern "C" {
 /// last message. One call at a time per context; contexts are independent.
 typedef struct moe_ctx moe_ctx;
 
-/// `size` is sizeof(moe_ctx_options); fields are only ever appended. Zero in
-/// any other field means the default.
+/// `size` is sizeof(moe_ctx_options). Fields are only ever appended, and one
+/// that an older caller does not have means what zero means in it: the default
+/// (moe_rt/options.h).
 typedef struct moe_ctx_options {
   size_t size;
   int32_t num_threads; ///< 0 = one per core of this machine

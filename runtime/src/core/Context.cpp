@@ -9,9 +9,10 @@
 #include "core/Context.h"
 #include "core/Boundary.h"
 #include "core/CpuFeatures.h"
+#include "moe_rt/options.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <system_error>
@@ -39,27 +40,15 @@ static int32_t checkOptions(const moe_ctx_options &options, moe_error *error) {
   return MOE_OK;
 }
 
-/// Copies what this runtime knows of the caller's options. A newer caller may
-/// pass more fields, as long as they ask for nothing.
+/// `first_size` ends behind the last field of the first release.
+static constexpr moe_options_type optionsType = {
+    "moe_ctx_options", sizeof(moe_ctx_options),
+    offsetof(moe_ctx_options, user) + sizeof(moe_ctx_options::user)};
+
 static int32_t readOptions(const moe_ctx_options *options,
                            moe_ctx_options &read, moe_error *error) {
-  read = moe_ctx_options();
-  if (!options)
-    return MOE_OK;
-  if (options->size < sizeof(read))
-    return moe_error_set(error, MOE_INVALID_ARGUMENT,
-                         "the options have size %zu, expected %zu; set 'size' "
-                         "to sizeof(moe_ctx_options) [moe-ctx-options-size]",
-                         options->size, sizeof(read));
-  const char *bytes = reinterpret_cast<const char *>(options);
-  if (std::any_of(bytes + sizeof(read), bytes + options->size,
-                  [](char c) { return c != 0; }))
-    return moe_error_set(error, MOE_UNSUPPORTED,
-                         "the options of size %zu set fields that this runtime "
-                         "(size %zu) does not know; use a newer runtime "
-                         "[moe-ctx-options-newer]",
-                         options->size, sizeof(read));
-  std::memcpy(&read, options, sizeof(read));
+  if (int32_t status = moe_options_read(&optionsType, options, &read, error))
+    return status;
   return checkOptions(read, error);
 }
 
