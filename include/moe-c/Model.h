@@ -63,7 +63,7 @@ typedef struct moe_model_options {
   int32_t random_weights;
   /// Not 0: routing is computed by the reference oracle (slow, to compare).
   int32_t reference;
-  int32_t num_threads; ///< 0 = one per core of this machine
+  int32_t num_threads; ///< 0 = one per core that this thread may use
   int32_t reserved;    ///< 0
 } moe_model_options;
 

@@ -9,6 +9,7 @@
 #include "Support.h"
 
 #include <cstring>
+#include <sched.h>
 
 using namespace moe::rt::test;
 
@@ -67,6 +68,7 @@ TEST(Context, NoContextIsAnError) {
   EXPECT_EQ(moe_rt_workspace(nullptr, 1), nullptr);
   EXPECT_EQ(moe_rt_weights(nullptr), nullptr);
   EXPECT_EQ(moe_ctx_peak_workspace(nullptr), 0u);
+  EXPECT_EQ(moe_ctx_num_threads(nullptr), 0);
 }
 
 TEST(Context, OptionsOfAnotherSize) {
@@ -237,6 +239,29 @@ TEST(Context, WorkspaceThatDoesNotFit) {
                 MOE_OUT_OF_MEMORY, "[moe-workspace]");
   }
   EXPECT_NE(moe_rt_workspace(context.handle, 100), nullptr);
+  // What was refused was never used.
+  EXPECT_EQ(moe_ctx_peak_workspace(context.handle), 100u);
+}
+
+TEST(Context, OneThreadPerCoreThatMayBeUsed) {
+  cpu_set_t all, one;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(all), &all), 0);
+  CPU_ZERO(&one);
+  for (int core = 0; CPU_COUNT(&one) == 0; ++core)
+    if (CPU_ISSET(core, &all))
+      CPU_SET(core, &one);
+  TestModule tables;
+  moe_ctx_options options = makeOptions();
+  options.num_threads = 0;
+  ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+  Context confined(tables.get(), &options);
+  ASSERT_EQ(sched_setaffinity(0, sizeof(all), &all), 0);
+  Context whole(tables.get(), &options);
+  EXPECT_EQ(moe_ctx_num_threads(confined.handle), 1);
+  EXPECT_EQ(moe_ctx_num_threads(whole.handle), CPU_COUNT(&all));
+  options.num_threads = 3;
+  Context asked(tables.get(), &options);
+  EXPECT_EQ(moe_ctx_num_threads(asked.handle), 3);
 }
 
 TEST(Context, Parallel) {

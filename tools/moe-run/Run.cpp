@@ -22,7 +22,6 @@
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
-#include <thread>
 
 using namespace llvm;
 using namespace moe;
@@ -543,9 +542,7 @@ Error Runner::writeResults() const {
 Error Runner::writeStats() {
   stats.session = session->getTimes();
   stats.workspaceBytes = session->getPeakWorkspace();
-  stats.threads = options.session.threads
-                      ? options.session.threads
-                      : int64_t(std::thread::hardware_concurrency());
+  stats.threads = moe_ctx_num_threads(session->getContext());
   std::string json = toJson(stats);
   if (!options.statsFile.empty())
     return writeText(options.statsFile, json);

@@ -24,7 +24,7 @@ typedef struct moe_ctx moe_ctx;
 /// (moe_rt/options.h).
 typedef struct moe_ctx_options {
   size_t size;
-  int32_t num_threads; ///< 0 = one per core of this machine
+  int32_t num_threads; ///< 0 = one per core that this thread may use
   /// Allocator for workspace and tables (alignment is a power of two, >= 16);
   /// both null = the C library's.
   void *(*allocate)(void *user, size_t bytes, size_t alignment);
@@ -70,8 +70,11 @@ int32_t moe_ctx_call(moe_ctx *ctx, const moe_function *function,
                      const moe_tensor *in, size_t n_in, moe_tensor *out,
                      size_t n_out);
 
-/// Largest workspace that a call of this context has asked for, in bytes.
+/// Largest workspace that a call of this context has had, in bytes.
 uint64_t moe_ctx_peak_workspace(const moe_ctx *ctx);
+
+/// Threads that a call of this context uses, the caller's included.
+int32_t moe_ctx_num_threads(const moe_ctx *ctx);
 
 #ifdef __cplusplus
 } // extern "C"

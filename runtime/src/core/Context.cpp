@@ -251,20 +251,25 @@ int32_t moe_ctx_call(moe_ctx *ctx, const moe_function *function,
 void *moe_rt_workspace(moe_ctx *ctx, uint64_t bytes) {
   if (!ctx)
     return nullptr;
-  ctx->peakWorkspace = std::max(ctx->peakWorkspace, bytes);
-  if (ctx->workspace.data() && bytes <= ctx->workspace.size())
-    return ctx->workspace.data();
+  bool fits = ctx->workspace.data() && bytes <= ctx->workspace.size();
   // The old block goes first: a call that needs more never needs both.
-  if (!ctx->workspace.allocate(ctx->allocator, bytes))
+  if (!fits && !ctx->workspace.allocate(ctx->allocator, bytes)) {
     moe_error_set(&ctx->error, MOE_OUT_OF_MEMORY,
                   "no memory for a workspace of %llu bytes; pass fewer tokens "
                   "or free memory [moe-workspace]",
                   static_cast<unsigned long long>(bytes));
+    return nullptr;
+  }
+  ctx->peakWorkspace = std::max(ctx->peakWorkspace, bytes);
   return ctx->workspace.data();
 }
 
 uint64_t moe_ctx_peak_workspace(const moe_ctx *ctx) {
   return ctx ? ctx->peakWorkspace : 0;
+}
+
+int32_t moe_ctx_num_threads(const moe_ctx *ctx) {
+  return ctx ? ctx->pool.size() : 0;
 }
 
 void moe_rt_parallel(moe_ctx *ctx, void (*body)(void *env, int64_t i),
