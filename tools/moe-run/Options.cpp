@@ -78,10 +78,13 @@ struct CommandLine {
   cl::opt<int> threads{"threads", cl::init(0), cl::value_desc("n"),
                        cl::desc("Threads (default: one per core)"),
                        cl::cat(running)};
-  cl::opt<int64_t> rowTile{
-      "row-tile", cl::init(moe::SessionOptions().rowTile), cl::value_desc("n"),
-      cl::desc("Rows of an expert that are computed together (default 32)"),
-      cl::cat(running)};
+  std::string rowTileText =
+      ("Rows of an expert that are computed together (default " +
+       Twine(moe::SessionOptions().rowTile) + ")")
+          .str();
+  cl::opt<int64_t> rowTile{"row-tile", cl::init(moe::SessionOptions().rowTile),
+                           cl::value_desc("n"), cl::desc(rowTileText),
+                           cl::cat(running)};
   cl::opt<bool> quiet{"quiet", cl::desc("No progress and speed on stderr"),
                       cl::cat(running)};
 

@@ -16,6 +16,7 @@
 #define MOE_TOOLS_SESSION_SESSION_H
 
 #include "StatusError.h"
+#include "MoE/Dialect/MoE/Transforms/RowTile.h"
 #include "moe_rt/context.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -42,7 +43,7 @@ struct SessionOptions {
   /// Processor to compile for; empty: this one.
   std::string targetCPU;
   int32_t threads = 0; ///< 0: one per core
-  int64_t rowTile = 64;
+  int64_t rowTile = mlir::moe::kDefaultRowTile;
 };
 
 /// Seconds that the parts of opening a session took.

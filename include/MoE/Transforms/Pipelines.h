@@ -31,7 +31,7 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
           clEnumValN(Stage::LLVM, "llvm", "the LLVM dialect"))};
   Option<int64_t> rowTile{*this, "row-tile",
                           llvm::cl::desc("most rows of a tile of an expert"),
-                          llvm::cl::init(64)};
+                          llvm::cl::init(kDefaultRowTile)};
   Option<bool> reference{
       *this, "reference",
       llvm::cl::desc("routing by the oracle, experts whole and in plain order"),

@@ -64,7 +64,7 @@ def TileExpertsPass : Pass<"moe-tile-experts"> {
                            "::mlir::scf::SCFDialect",
                            "::mlir::tensor::TensorDialect"];
   let options = [
-    Option<"rowTile", "row-tile", "int64_t", /*default=*/"64",
+    Option<"rowTile", "row-tile", "int64_t", /*default=*/"::mlir::moe::kDefaultRowTile",
            "most rows of a tile; 0 keeps the rows of an expert whole">];
   let statistics = [
     Statistic<"numTiled", "tiled", "experts tiled by rows">,
