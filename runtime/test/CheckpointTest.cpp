@@ -95,6 +95,15 @@ TEST_F(CheckpointFolder, IndexThatIsNotJson) {
   expectIndexRefused("{\"weight_map\":{", "[moe-index-json]");
   expectIndexRefused(std::string("{\"weight_map\":{}}\0{", 19),
                      "[moe-index-json]");
+  expectIndexRefused("{\"weight_map\":{},\"metadata\":1e999}",
+                     "[moe-index-json]");
+}
+
+TEST_F(CheckpointFolder, IndexIsStrictWhereItIsSkipped) {
+  expectIndexRefused("{\"metadata\":{\"a\":1,\"a\":2},\"weight_map\":{}}",
+                     "[moe-index-duplicate-key]");
+  expectIndexRefused("{\"metadata\":" + std::string(100000, '['),
+                     "[moe-index-structure]");
 }
 
 TEST_F(CheckpointFolder, IndexOfAnotherStructure) {

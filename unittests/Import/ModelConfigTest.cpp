@@ -419,6 +419,18 @@ TEST(ModelConfig, RefusesWhatIsNotJson) {
     expectError(parseModelConfig(text, "config.json"), "[moe-config-json]");
 }
 
+TEST(ModelConfig, RefusesWhatFollowsANulByte) {
+  std::string text = readConfig("mixtral-8x7b").dump();
+  ASSERT_TRUE(parseModelConfig(text, "config.json"));
+  for (const std::string &tail : {std::string("\0", 1), std::string("\0{x", 3)})
+    expectError(parseModelConfig(text + tail, "config.json"),
+                "[moe-config-json]");
+  std::string message =
+      parseModelConfig(std::string("{\0}", 3), "config.json").message();
+  EXPECT_NE(message.find("at byte 1, near '\\x00'"), std::string::npos)
+      << message;
+}
+
 TEST(ModelConfig, RefusesEveryTruncation) {
   std::string text = readConfig("olmoe-1b-7b").dump();
   for (size_t size = 0; size != text.size(); ++size)

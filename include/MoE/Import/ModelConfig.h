@@ -36,8 +36,6 @@ namespace mlir::moe::hf {
 
 /// Bytes of a config.json.
 inline constexpr int64_t kMaxConfigBytes = int64_t(16) << 20;
-/// Objects and lists inside each other.
-inline constexpr int kMaxConfigNesting = 32;
 /// Values (scalars, lists, objects) in a config.json.
 inline constexpr int64_t kMaxConfigValues = int64_t(1) << 20;
 

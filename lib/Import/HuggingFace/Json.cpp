@@ -11,6 +11,7 @@
 #include "Text.h"
 
 #include "MoE/Import/ModelConfig.h"
+#include "MoE/Support/StrictJson.h"
 
 #include <vector>
 
@@ -19,31 +20,34 @@ using nlohmann::json;
 
 namespace {
 
-/// Builds a document from parse events and stops at the first violation. The
-/// library's own document builder keeps the last of two equal keys and has no
-/// limits.
-class StrictBuilder {
+/// Builds a document from events and stops at the first violation.
+class DocumentBuilder : public ::moe::JsonEvents {
 public:
-  explicit StrictBuilder(std::string_view origin) : origin(origin) {}
+  explicit DocumentBuilder(std::string_view origin) : origin(origin) {}
 
   json document;
-  std::string message;
+  std::string message; ///< of a violation
 
-  // The interface that json::sax_parse calls.
-  bool null() { return add(nullptr); }
-  bool boolean(bool value) { return add(value); }
-  bool number_integer(int64_t value) { return add(value); }
-  bool number_unsigned(uint64_t value) { return add(value); }
-  bool number_float(double value, const std::string &) { return add(value); }
-  bool string(std::string &value) { return add(std::move(value)); }
-  bool binary(json::binary_t &) { return false; }
-  bool start_object(size_t) { return open(json::object()); }
-  bool start_array(size_t) { return open(json::array()); }
-  bool end_object() { return close(); }
-  bool end_array() { return close(); }
-  bool key(std::string &name);
-  bool parse_error(size_t position, const std::string &token,
-                   const json::exception &);
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(int64_t value) override { return add(value); }
+  bool number_unsigned(uint64_t value) override { return add(value); }
+  bool number_float(double value, const std::string &) override {
+    return add(value);
+  }
+  bool string(std::string &value) override { return add(std::move(value)); }
+  bool start_object(size_t) override { return open(json::object()); }
+  bool start_array(size_t) override { return open(json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(std::string &name) override {
+    pendingKey = std::move(name);
+    return true;
+  }
+  bool refuseSyntax(size_t position, const std::string &near,
+                    const char *why) override;
+  bool refuseDuplicate(const std::string &key) override;
+  bool refuseNesting() override;
 
 private:
   bool fail(std::string text) {
@@ -69,24 +73,27 @@ private:
 
 } // namespace
 
-bool StrictBuilder::key(std::string &name) {
-  if (containers.back()->contains(name))
-    return fail(cat(origin, ": key ", inQuotes(name),
-                    " occurs twice in one object; remove one of the two "
-                    "[moe-config-duplicate-key]"));
-  pendingKey = std::move(name);
-  return true;
-}
-
-bool StrictBuilder::parse_error(size_t position, const std::string &token,
-                                const json::exception &) {
+bool DocumentBuilder::refuseSyntax(size_t position, const std::string &near,
+                                   const char *) {
   return fail(cat(origin, ": not valid JSON at byte ", position, ", near ",
-                  inQuotes(token),
+                  inQuotes(near),
                   "; expected a complete JSON object, so download or write the "
                   "file again [moe-config-json]"));
 }
 
-json *StrictBuilder::place(json value) {
+bool DocumentBuilder::refuseDuplicate(const std::string &key) {
+  return fail(cat(origin, ": key ", inQuotes(key),
+                  " occurs twice in one object; remove one of the two "
+                  "[moe-config-duplicate-key]"));
+}
+
+bool DocumentBuilder::refuseNesting() {
+  return fail(cat(origin, ": nested more than ", ::moe::maxJsonNesting,
+                  " levels deep; expected a model configuration, so check "
+                  "that this is the right file [moe-config-nesting]"));
+}
+
+json *DocumentBuilder::place(json value) {
   if (++numValues > kMaxConfigValues) {
     fail(cat(origin, ": more than ", kMaxConfigValues,
              " values; expected a model configuration, so check that this is "
@@ -104,11 +111,7 @@ json *StrictBuilder::place(json value) {
   return &parent.back();
 }
 
-bool StrictBuilder::open(json container) {
-  if (containers.size() == kMaxConfigNesting)
-    return fail(cat(origin, ": nested more than ", kMaxConfigNesting,
-                    " levels deep; expected a model configuration, so check "
-                    "that this is the right file [moe-config-nesting]"));
+bool DocumentBuilder::open(json container) {
   json *placed = place(std::move(container));
   if (!placed)
     return false;
@@ -123,8 +126,9 @@ ImportResult<json> mlir::moe::hf::parseStrictJson(std::string_view text,
                            " bytes; expected a model configuration, so check "
                            "that this is the right file "
                            "[moe-config-too-large]")};
-  StrictBuilder builder(origin);
-  if (!json::sax_parse(text.begin(), text.end(), &builder))
+  DocumentBuilder builder(origin);
+  ::moe::parseStrictJson(text, builder);
+  if (!builder.message.empty())
     return ImportError{builder.message};
   if (!builder.document.is_object())
     return ImportError{cat(origin, ": the outermost value is ",

@@ -17,9 +17,9 @@
 
 namespace mlir::moe::hf {
 
-/// Parses a JSON object. Beyond what JSON demands, no object may have a key
-/// twice, and size, nesting and the number of values are limited
-/// (ModelConfig.h). `origin` names the text in messages. Never throws.
+/// Parses a JSON object, strictly (MoE/Support/StrictJson.h). Size and the
+/// number of values are limited too (ModelConfig.h). `origin` names the text in
+/// messages. Never throws.
 ImportResult<nlohmann::json> parseStrictJson(std::string_view text,
                                              std::string_view origin);
 

@@ -12,8 +12,8 @@
 #include "io/JsonEvents.h"
 
 #include <algorithm>
+#include <array>
 #include <tuple>
-#include <unordered_set>
 
 using namespace moe::rt;
 
@@ -27,9 +27,9 @@ namespace {
 /// Consumes the events of
 ///   {"NAME": {"dtype": S, "shape": [N...], "data_offsets": [N, N]}, ...,
 ///    "__metadata__": {S: S, ...}}
-/// and refuses everything else. Events, not a document: a document silently
-/// keeps the last of two equal keys.
-class HeaderEvents : public JsonEvents {
+/// and refuses everything else. Events, not a document: a header may have a
+/// million tensors.
+class HeaderEvents : public PickyEvents {
 public:
   HeaderEvents(const char *path, std::vector<HeaderTensor> &tensors,
                moe_error *error)
@@ -46,11 +46,13 @@ public:
   bool end_array() override;
   bool refuse(const char *found) override;
   bool refuseNumber(const char *found) override;
-  bool refuseSyntax(size_t position, const char *why) override;
+  bool refuseSyntax(size_t position, const std::string &near,
+                    const char *why) override;
+  bool refuseDuplicate(const std::string &key) override;
 
 private:
   enum class Level { Outside, Top, Metadata, Tensor };
-  enum class Field { None, DType, Shape, Offsets };
+  enum class Field { DType, Shape, Offsets, None };
 
   HeaderTensor &tensor() { return tensors.back(); }
   const char *what() const;
@@ -59,9 +61,8 @@ private:
     result = moe_error_set(failure, MOE_INVALID_DATA, format, arguments...);
     return false;
   }
-  bool startTensor(string_t &name);
+  bool startTensor(const string_t &name);
   bool startField(const string_t &name);
-  bool takeOnce(std::unordered_set<std::string> &seen, const string_t &name);
   bool addExtent(uint64_t value);
   bool addOffset(uint64_t value);
   bool endTensor();
@@ -76,7 +77,7 @@ private:
   Field field = Field::None;
   bool inArray = false;
   int32_t offsets = 0;
-  std::unordered_set<std::string> names, keys;
+  std::array<bool, 3> hasField = {}; ///< of the tensor, by Field
 };
 } // namespace
 
@@ -116,39 +117,35 @@ bool HeaderEvents::refuseNumber(const char *found) {
               Shown(found).text);
 }
 
-bool HeaderEvents::refuseSyntax(size_t position, const char *why) {
+bool HeaderEvents::refuseSyntax(size_t position, const std::string &,
+                                const char *why) {
   return fail("the header of '%s' is not JSON at byte %zu (%s); the file is "
               "damaged, fetch it again [moe-safetensors-json]",
               ShownPath(path).text, position, Shown(why).text);
 }
 
-bool HeaderEvents::takeOnce(std::unordered_set<std::string> &seen,
-                            const string_t &name) {
-  if (seen.insert(name).second)
-    return true;
+bool HeaderEvents::refuseDuplicate(const std::string &key) {
   return fail("the key '%s' occurs twice in one object of the header of '%s'; "
               "write the file again [moe-safetensors-duplicate-key]",
-              Shown(name.c_str()).text, ShownPath(path).text);
+              Shown(key.c_str()).text, ShownPath(path).text);
 }
 
 bool HeaderEvents::key(string_t &name) {
   switch (level) {
   case Level::Top:
-    if (!takeOnce(names, name))
-      return false;
     isMetadata = name == "__metadata__";
     return isMetadata || startTensor(name);
   case Level::Metadata:
-    return takeOnce(keys, name);
+    return true;
   case Level::Tensor:
-    return takeOnce(keys, name) && startField(name);
+    return startField(name);
   case Level::Outside:
     break;
   }
   return refuse("a key");
 }
 
-bool HeaderEvents::startTensor(string_t &name) {
+bool HeaderEvents::startTensor(const string_t &name) {
   if (name.empty() || name.find('\0') != std::string::npos)
     return fail("'%s' has a tensor whose name is empty or holds a NUL byte "
                 "('%s'); write the file again [moe-safetensors-bad-name]",
@@ -171,6 +168,7 @@ bool HeaderEvents::startField(const string_t &name) {
                 "[moe-safetensors-unknown-field]",
                 Shown(tensor().name.c_str()).text, ShownPath(path).text,
                 Shown(name.c_str()).text);
+  hasField[static_cast<size_t>(field)] = true;
   return true;
 }
 
@@ -184,7 +182,7 @@ bool HeaderEvents::start_object(size_t) {
   level = isMetadata ? Level::Metadata : Level::Tensor;
   field = Field::None;
   offsets = 0;
-  keys.clear();
+  hasField = {};
   return true;
 }
 
@@ -253,12 +251,13 @@ bool HeaderEvents::addOffset(uint64_t value) {
 }
 
 bool HeaderEvents::endTensor() {
-  for (const char *required : {"dtype", "shape", "data_offsets"})
-    if (!keys.count(required))
-      return fail("tensor '%s' in '%s' has no '%s'; write the file again "
+  for (field = Field::DType; field != Field::None;
+       field = static_cast<Field>(static_cast<int>(field) + 1))
+    if (!hasField[static_cast<size_t>(field)])
+      return fail("tensor '%s' in '%s' has no %s; write the file again "
                   "[moe-safetensors-missing-field]",
                   Shown(tensor().name.c_str()).text, ShownPath(path).text,
-                  required);
+                  what());
   return true;
 }
 
@@ -364,7 +363,7 @@ int32_t moe::rt::parseHeader(std::string_view text, uint64_t dataBytes,
                          ".safetensors file [moe-safetensors-header-start]",
                          ShownPath(path).text);
   HeaderEvents events(path, tensors, error);
-  parseJson(text, events);
+  parseStrictJson(text, events);
   if (events.status() != MOE_OK)
     return events.status();
   for (const HeaderTensor &tensor : tensors)

@@ -11,8 +11,6 @@
 #include "io/File.h"
 #include "io/JsonEvents.h"
 
-#include <unordered_set>
-
 using namespace moe::rt;
 
 /// Largest index that is read, in bytes: the limit of a header.
@@ -26,13 +24,13 @@ static bool isPathComponent(const std::string &name) {
 
 namespace {
 /// Consumes the events of an index and skips what is under other keys.
-class IndexEvents : public JsonEvents {
+class IndexEvents : public PickyEvents {
 public:
   IndexEvents(const char *path, WeightMap &map, moe_error *error)
       : path(path), map(map), failure(error) {}
 
   int32_t status() const { return result; }
-  bool hasMap() const { return topKeys.count("weight_map") != 0; }
+  bool hasMap() const { return foundMap; }
 
   bool null() override { return isSkipping() || refuse("null"); }
   bool boolean(bool) override { return isSkipping() || refuse("a boolean"); }
@@ -52,7 +50,9 @@ public:
   bool start_array(size_t) override;
   bool end_array() override;
   bool refuse(const char *found) override;
-  bool refuseSyntax(size_t position, const char *why) override;
+  bool refuseSyntax(size_t position, const std::string &near,
+                    const char *why) override;
+  bool refuseDuplicate(const std::string &key) override;
 
 private:
   /// Nesting: 1 is the top object, 2 is inside one of its values.
@@ -63,15 +63,14 @@ private:
     result = moe_error_set(failure, MOE_INVALID_DATA, format, arguments...);
     return false;
   }
-  bool failDuplicate(const string_t &name);
 
   const char *path;
   WeightMap &map;
   moe_error *failure;
   int32_t result = MOE_OK;
   size_t depth = 0;
+  bool foundMap = false;
   std::string topKey, tensor;
-  std::unordered_set<std::string> topKeys;
 };
 } // namespace
 
@@ -82,27 +81,27 @@ bool IndexEvents::refuse(const char *found) {
               ShownPath(path).text, found);
 }
 
-bool IndexEvents::refuseSyntax(size_t position, const char *why) {
+bool IndexEvents::refuseSyntax(size_t position, const std::string &,
+                               const char *why) {
   return fail("the index '%s' is not JSON at byte %zu (%s); fetch it again "
               "[moe-index-json]",
               ShownPath(path).text, position, Shown(why).text);
 }
 
-bool IndexEvents::failDuplicate(const string_t &name) {
+bool IndexEvents::refuseDuplicate(const std::string &key) {
   return fail("the key '%s' occurs twice in the index '%s'; write it again "
               "[moe-index-duplicate-key]",
-              Shown(name.c_str()).text, ShownPath(path).text);
+              Shown(key.c_str()).text, ShownPath(path).text);
 }
 
 bool IndexEvents::key(string_t &name) {
   if (depth == 1) {
     topKey = name;
-    return topKeys.insert(name).second || failDuplicate(name);
+    foundMap |= name == "weight_map";
+  } else if (isInMap()) {
+    tensor = name;
   }
-  if (!isInMap())
-    return true;
-  tensor = name;
-  return map.count(name) == 0 || failDuplicate(name);
+  return true;
 }
 
 bool IndexEvents::string(string_t &value) {
@@ -147,7 +146,7 @@ bool IndexEvents::end_array() {
 int32_t moe::rt::parseIndex(std::string_view text, const char *path,
                             WeightMap &map, moe_error *error) {
   IndexEvents events(path, map, error);
-  parseJson(text, events);
+  parseStrictJson(text, events);
   if (events.status() != MOE_OK)
     return events.status();
   if (!events.hasMap())
