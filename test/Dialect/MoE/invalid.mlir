@@ -928,6 +928,24 @@ func.func @f(%w: tensor<4x2xf32>, %ids: tensor<4x2xi32>) {
 
 // -----
 
+// moe-plan-c11: E + 1 offsets could not be counted
+func.func @f(%w: tensor<?x2xf32>, %ids: tensor<?x2xi32>) {
+  // expected-error-re@+1 {{expected fewer than 2^31 - 1 experts, but got 9223372036854775807{{.*}}[moe-plan-c11]}}
+  %r:5 = moe.plan %w, %ids : (tensor<?x2xf32>, tensor<?x2xi32>) -> (tensor<9223372036854775807xi32>, tensor<3xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+  return
+}
+
+// -----
+
+// moe-plan-c11
+func.func @f(%w: tensor<?x2xf32>, %ids: tensor<?x2xi32>) {
+  // expected-error-re@+1 {{expected fewer than 2^31 - 1 experts, but got 2147483647{{.*}}[moe-plan-c11]}}
+  %r:5 = moe.plan %w, %ids : (tensor<?x2xf32>, tensor<?x2xi32>) -> (tensor<2147483647xi32>, tensor<2147483648xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+  return
+}
+
+// -----
+
 //===----------------------------------------------------------------------===//
 // moe.dispatch and moe.combine
 //===----------------------------------------------------------------------===//

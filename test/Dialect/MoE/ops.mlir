@@ -61,6 +61,9 @@ moe.weight @transposed : !moe.bank<8x256x192xbf16, strided<[1, 256]>> from [#moe
 // moe-source-c4: one entry per dimension
 // CHECK: moe.weight @row : tensor<1x192xf32> from [#moe.source<"t", shape = [4, 192], offsets = [3, 0]>]
 moe.weight @row : tensor<1x192xf32> from [#moe.source<"t", shape = [4, 192], offsets = [3, 0]>]
+// moe-weight-c2: so one step from element to element may have any size
+// CHECK: moe.weight @far : tensor<1x4xf32> from [#moe.source<"t", shape = [4, 4], offsets = [3, 0], strides = [4611686018427387904, 1]>]
+moe.weight @far : tensor<1x4xf32> from [#moe.source<"t", shape = [4, 4], offsets = [3, 0], strides = [4611686018427387904, 1]>]
 // moe-source-c1: all four lists
 // moe-source-c2: a name
 // moe-source-c3: 8 dimensions
@@ -221,6 +224,14 @@ func.func @plan_dropless(%w: tensor<?x2xf32>, %ids: tensor<?x2xi32>, %n: index) 
 func.func @plan_static(%w: tensor<?x1xf32>, %ids: tensor<2147483647x1xi32>) {
   // CHECK: moe.plan {{.*}} -> (tensor<1xi32>, tensor<2xi32>, tensor<2147483647xi32>, tensor<2147483647x1xi32>, tensor<2147483647x1xf32>)
   %a:5 = moe.plan %w, %ids : (tensor<?x1xf32>, tensor<2147483647x1xi32>) -> (tensor<1xi32>, tensor<2xi32>, tensor<2147483647xi32>, tensor<2147483647x1xi32>, tensor<2147483647x1xf32>)
+  return
+}
+
+// moe-plan-c11: 2^31 - 2 experts
+// CHECK-LABEL: func.func @plan_many_experts(
+func.func @plan_many_experts(%w: tensor<?x1xf32>, %ids: tensor<?x1xi32>) {
+  // CHECK: moe.plan {{.*}} -> (tensor<2147483646xi32>, tensor<2147483647xi32>,
+  %a:5 = moe.plan %w, %ids : (tensor<?x1xf32>, tensor<?x1xi32>) -> (tensor<2147483646xi32>, tensor<2147483647xi32>, tensor<?xi32>, tensor<?x1xi32>, tensor<?x1xf32>)
   return
 }
 

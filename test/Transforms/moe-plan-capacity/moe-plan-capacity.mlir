@@ -24,12 +24,11 @@
 // CHECK: %[[C:.*]] = arith.index_cast %[[I]] : i64 to index
 // CHECK-NOT: ceildivsi
 // CHECK-NOT: maxsi
-// min(T * k, E * capacity * segments), the capacity limited to T * k first
+// min(T * k, E * capacity), the capacity limited to T * k first
 // CHECK: %[[SLOTS:.*]] = arith.muli %[[T]], %{{.*}}
 // CHECK: %[[LIMITED:.*]] = arith.minsi %[[C]], %[[SLOTS]]
 // CHECK: %[[ALL:.*]] = arith.muli %[[LIMITED]], %{{.*}}
-// CHECK: %[[TIMES:.*]] = arith.muli %[[ALL]], %{{.*}}
-// CHECK: %[[ROWS:.*]] = arith.minsi %[[SLOTS]], %[[TIMES]]
+// CHECK: %[[ROWS:.*]] = arith.minsi %[[ALL]], %[[SLOTS]]
 // CHECK: moe.plan %[[W]], %[[IDS]] capacity(%[[C]]) rows(%[[ROWS]]) {overflow = #moe.overflow<zero>}
 // REMARK: remark: [Passed] PlanCapacity | Category:moe-plan-capacity | {{.*}}at most min(T * {{.*}}2{{.*}}, {{.*}}8{{.*}} * capacity * segments) rows
 func.func @slots_per_expert(%w: tensor<?x2xf32>, %ids: tensor<?x2xi32>) {
@@ -95,8 +94,16 @@ func.func @multiple_and_minimum(%w: tensor<?x2xf32>, %ids: tensor<?x2xi32>) {
 // CHECK: %[[PER:.*]] = arith.ceildivsi %[[T]], %[[POSITIVE]]
 // CHECK: %[[PERI:.*]] = arith.index_cast %[[PER]] : index to i64
 // CHECK: arith.sitofp %[[PERI]]
-// CHECK: arith.muli %{{.*}}, %[[SEGMENTS]]
-// CHECK: moe.plan %{{.*}}, %{{.*}} capacity(%{{.*}}) segments(%[[S]]) rows(%{{.*}})
+// Neither factor of a product is above T * k, so none overflows however many
+// segments there are.
+// CHECK: %[[SLOTS:.*]] = arith.muli %[[T]], %{{.*}}
+// CHECK: %[[CAPACITY:.*]] = arith.minsi %{{.*}}, %[[SLOTS]]
+// CHECK: %[[ALL:.*]] = arith.muli %[[CAPACITY]], %{{.*}}
+// CHECK: %[[EACH:.*]] = arith.minsi %[[ALL]], %[[SLOTS]]
+// CHECK: %[[MANY:.*]] = arith.minsi %[[SEGMENTS]], %[[SLOTS]]
+// CHECK: %[[TIMES:.*]] = arith.muli %[[EACH]], %[[MANY]]
+// CHECK: %[[ROWS:.*]] = arith.minsi %[[TIMES]], %[[SLOTS]]
+// CHECK: moe.plan %{{.*}}, %{{.*}} capacity(%{{.*}}) segments(%[[S]]) rows(%[[ROWS]])
 func.func @segments(%w: tensor<?x2xf32>, %ids: tensor<?x2xi32>, %s: tensor<?xi32>) {
   %p:5 = moe.plan %w, %ids segments(%s) {capacity_rule = #moe.capacity<basis = tokens, factor = 1.0>, overflow = #moe.overflow<zero>} : (tensor<?x2xf32>, tensor<?x2xi32>, tensor<?xi32>) -> (tensor<8xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
   return

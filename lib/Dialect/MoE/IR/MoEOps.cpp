@@ -13,6 +13,7 @@
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/raw_ostream.h"
+#include <limits>
 
 using namespace mlir;
 using namespace mlir::moe;
@@ -282,6 +283,9 @@ LogicalResult PlanOp::verify() {
                        "least 1, but got ")
            << counts << " [moe-plan-c8]";
   int64_t experts = counts.getDimSize(0);
+  if (experts >= std::numeric_limits<int32_t>::max()) // offsets count E + 1
+    return emitOpError("expected fewer than 2^31 - 1 experts, but got ")
+           << experts << " [moe-plan-c11]";
   if (!ShapedType::isDynamic(ids[0])) {
     int64_t slots;
     if (llvm::MulOverflow(ids[0], ids[1], slots) || slots >= (1LL << 31))

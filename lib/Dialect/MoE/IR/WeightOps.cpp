@@ -59,7 +59,9 @@ moe::resolveSource(SourceAttr source, Type type, unsigned numSources,
                          << ", but it takes " << extents[i] << " elements from "
                          << offset << " in steps of " << stride
                          << " [moe-weight-c2]";
-    strides[i] = stride * fileStrides[dim];
+    // A step that is never taken may be of any size: the product need not fit.
+    // All others are inside the file tensor, whose elements can be counted.
+    strides[i] = (extents[i] == 1 ? 1 : stride) * fileStrides[dim];
     resolved.offset += offset * fileStrides[dim];
   }
   resolved.expertStride = hasExpertDim ? strides.front() : 0;

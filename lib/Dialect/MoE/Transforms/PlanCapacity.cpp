@@ -46,10 +46,10 @@ struct IndexBuilder : public ImplicitLocOpBuilder {
   }
 };
 
-/// How many segments the plan has: one without segment offsets.
+/// How many segments the plan has; null without segment offsets.
 Value countSegments(IndexBuilder &b, PlanOp op) {
   if (!op.getSegmentOffsets())
-    return b.constant(1);
+    return Value();
   Value bounds = tensor::DimOp::create(b, op.getSegmentOffsets(), 0);
   return b.binary<arith::SubIOp>(bounds, b.constant(1));
 }
@@ -96,6 +96,21 @@ Value computeCapacity(IndexBuilder &b, CapacityAttr rule, Value tokens,
   return capacity;
 }
 
+/// min(T * k, E * capacity * segments). A factor above the number of slots
+/// bounds nothing; taking the minimum before each product keeps it below 2^62,
+/// as there are fewer than 2^31 slots and experts.
+Value boundRows(IndexBuilder &b, PlanOp op, Value tokens, Value segments) {
+  Value slots = b.binary<arith::MulIOp>(tokens, b.constant(op.getTopK()));
+  auto atMostSlots = [&](Value value) {
+    return b.binary<arith::MinSIOp>(value, slots);
+  };
+  Value rows = b.binary<arith::MulIOp>(atMostSlots(op.getCapacity()),
+                                       b.constant(op.getNumExperts()));
+  if (segments)
+    rows = b.binary<arith::MulIOp>(atMostSlots(rows), atMostSlots(segments));
+  return atMostSlots(rows);
+}
+
 struct PlanCapacityPass
     : public moe::impl::PlanCapacityPassBase<PlanCapacityPass> {
   void runOnOperation() override {
@@ -122,7 +137,7 @@ private:
     int64_t experts = op.getNumExperts();
     if (auto rule = op.getCapacityRule()) {
       Value perSegment = tokens;
-      if (op.getSegmentOffsets()) // no segments, no tokens: avoid 0 / 0
+      if (segments) // no segments, no tokens: avoid 0 / 0
         perSegment = b.binary<arith::CeilDivSIOp>(
             tokens, b.binary<arith::MaxSIOp>(segments, b.constant(1)));
       Value capacity =
@@ -130,15 +145,8 @@ private:
       op.getCapacityMutable().assign(capacity);
       op.removeCapacityRuleAttr();
     }
-    if (!op.getRows()) {
-      Value slots = b.binary<arith::MulIOp>(tokens, b.constant(op.getTopK()));
-      // A capacity above the number of slots bounds nothing; taking the
-      // minimum first keeps the product from overflowing.
-      Value capacity = b.binary<arith::MinSIOp>(op.getCapacity(), slots);
-      Value buffer = b.binary<arith::MulIOp>(
-          b.binary<arith::MulIOp>(capacity, b.constant(experts)), segments);
-      op.getRowsMutable().assign(b.binary<arith::MinSIOp>(slots, buffer));
-    }
+    if (!op.getRows())
+      op.getRowsMutable().assign(boundRows(b, op, tokens, segments));
     ++numBounded;
     remark::passed(op.getLoc(), options)
         << "at most min(T * " << std::to_string(op.getTopK()) << ", "
