@@ -139,7 +139,8 @@ def LowerMemRefsPass : Pass<"moe-lower-memrefs"> {
     expansion of strided metadata handles one dynamic size only.
 
     *Leaves alone* all other reshapes. *Fails when* the source of such a reshape
-    is not dense.
+    is not dense, or a copy is between memrefs of unknown rank, for which there is
+    no loop nest.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect",

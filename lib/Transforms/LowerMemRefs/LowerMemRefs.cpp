@@ -45,12 +45,9 @@ struct LowerMemRefsPass
         reshapes.push_back(reshape);
     });
     IRRewriter rewriter(&getContext());
-    for (memref::CopyOp op : copies) {
-      rewriter.setInsertionPoint(op);
-      linalg::makeMemRefCopyOp(rewriter, op.getLoc(), op.getSource(),
-                               op.getTarget());
-      rewriter.eraseOp(op);
-    }
+    for (memref::CopyOp op : copies)
+      if (failed(lowerCopy(rewriter, op)))
+        return signalPassFailure();
     for (memref::ExpandShapeOp op : reshapes) {
       if (!op.getSrcType().getLayout().isIdentity()) {
         op.emitOpError("expected a dense source to expand into several dynamic "
@@ -64,6 +61,19 @@ struct LowerMemRefsPass
   }
 
 private:
+  LogicalResult lowerCopy(IRRewriter &rewriter, memref::CopyOp op) {
+    for (Type type : op->getOperandTypes())
+      if (!isa<MemRefType>(type))
+        return op.emitOpError("expected memrefs of known rank to copy, but "
+                              "got ")
+               << type << "; cast them first [moe-lower-memrefs-unranked]";
+    rewriter.setInsertionPoint(op);
+    linalg::makeMemRefCopyOp(rewriter, op.getLoc(), op.getSource(),
+                             op.getTarget());
+    rewriter.eraseOp(op);
+    return success();
+  }
+
   void rewrite(IRRewriter &rewriter, memref::ExpandShapeOp op) {
     Location loc = op.getLoc();
     SmallVector<OpFoldResult> sizes = op.getMixedOutputShape();
