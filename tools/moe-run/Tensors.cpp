@@ -12,9 +12,9 @@
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cstring>
-#include <limits>
 
 using namespace llvm;
 using namespace moe;
@@ -96,8 +96,7 @@ int64_t moe::run::countElements(const moe_tensor &tensor) {
 //===----------------------------------------------------------------------===//
 
 bool moe::run::isFloat(int32_t dtype) {
-  return dtype == MOE_F64 || dtype == MOE_F32 || dtype == MOE_F16 ||
-         dtype == MOE_BF16;
+  return moe_dtype_class_of(dtype) == MOE_CLASS_FLOAT;
 }
 
 bool moe::run::isInteger(int32_t dtype) {
@@ -119,18 +118,7 @@ static const fltSemantics &getHalfFormat(int32_t dtype) {
 }
 
 int64_t moe::run::readInteger(const moe_tensor &tensor, int64_t index) {
-  switch (tensor.dtype) {
-  case MOE_I64:
-    return load<int64_t>(tensor, index);
-  case MOE_I32:
-    return load<int32_t>(tensor, index);
-  case MOE_I16:
-    return load<int16_t>(tensor, index);
-  case MOE_I8:
-    return load<int8_t>(tensor, index);
-  default: // u8 and bool
-    return load<uint8_t>(tensor, index);
-  }
+  return moe_tensor_integer(&tensor, index);
 }
 
 double moe::run::readNumber(const moe_tensor &tensor, int64_t index) {
@@ -167,43 +155,34 @@ void moe::run::writeNumber(const moe_tensor &tensor, int64_t index,
   case MOE_F16:
   case MOE_BF16:
     return store<uint16_t>(tensor, index, roundToHalf(value, tensor.dtype));
-  case MOE_I64:
-    return store<int64_t>(tensor, index, value);
-  case MOE_I32:
-    return store<int32_t>(tensor, index, value);
-  case MOE_I16:
-    return store<int16_t>(tensor, index, value);
-  case MOE_I8:
-    return store<int8_t>(tensor, index, value);
-  default: // u8 and bool
-    return store<uint8_t>(tensor, index, value);
+  default:
+    return writeInteger(tensor, index, int64_t(value));
   }
 }
 
 void moe::run::writeInteger(const moe_tensor &tensor, int64_t index,
                             int64_t value) {
-  if (tensor.dtype == MOE_I64) // not every one is a double
+  // What fits has the same bits in a signed and an unsigned integer.
+  switch (moe_dtype_size(tensor.dtype)) {
+  case 8:
     return store<int64_t>(tensor, index, value);
-  writeNumber(tensor, index, double(value));
-}
-
-template <typename T> static IntegerRange getRangeOf() {
-  return {int64_t(std::numeric_limits<T>::min()),
-          int64_t(std::numeric_limits<T>::max())};
+  case 4:
+    return store<int32_t>(tensor, index, value);
+  case 2:
+    return store<int16_t>(tensor, index, value);
+  case 1:
+    return store<int8_t>(tensor, index, value);
+  }
 }
 
 IntegerRange moe::run::getRange(int32_t dtype) {
-  switch (dtype) {
-  case MOE_I64:
-    return getRangeOf<int64_t>();
-  case MOE_I32:
-    return getRangeOf<int32_t>();
-  case MOE_I16:
-    return getRangeOf<int16_t>();
-  case MOE_I8:
-    return getRangeOf<int8_t>();
-  case MOE_U8:
-    return getRangeOf<uint8_t>();
+  unsigned bits = unsigned(8 * moe_dtype_size(dtype));
+  switch (moe_dtype_class_of(dtype)) {
+  case MOE_CLASS_SIGNED:
+    return {minIntN(bits), maxIntN(bits)};
+  case MOE_CLASS_UNSIGNED:
+    // Of 64 bits, as far as this program can say.
+    return {0, int64_t(maxUIntN(std::min(bits, 63u)))};
   default:
     return {0, 1};
   }

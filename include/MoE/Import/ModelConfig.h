@@ -21,6 +21,7 @@
 #define MOE_IMPORT_MODELCONFIG_H
 
 #include "MoE/Import/ImportResult.h"
+#include "MoE/Runtime/Abi.h"
 
 #include <cstdint>
 #include <optional>
@@ -56,7 +57,12 @@ inline constexpr double kMaxScalar = 1e12;
 // The description
 //===----------------------------------------------------------------------===//
 
-enum class DType { F32, BF16, F16 };
+/// The types that are imported; values of moe_dtype.
+enum class DType : int32_t { F32 = MOE_F32, BF16 = MOE_BF16, F16 = MOE_F16 };
+
+/// All of them.
+inline constexpr DType kImportedDTypes[] = {DType::F32, DType::BF16,
+                                            DType::F16};
 
 /// Bytes of one element.
 int64_t dtypeBytes(DType dtype);

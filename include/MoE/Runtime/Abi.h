@@ -61,18 +61,37 @@ typedef enum moe_status {
 // Tensors
 //===----------------------------------------------------------------------===//
 
-/// Element types that cross the ABI. Values are stable.
+/// What the elements of a type are.
+typedef enum moe_dtype_class {
+  MOE_CLASS_NONE = 0, ///< of a value that is not a moe_dtype
+  MOE_CLASS_FLOAT = 1,
+  MOE_CLASS_SIGNED = 2,
+  MOE_CLASS_UNSIGNED = 3,
+  MOE_CLASS_BOOLEAN = 4 ///< a byte that is 0 or 1
+} moe_dtype_class;
+
+/// All element types that cross the ABI; the only place that lists them. X is
+/// given MOE_<...>, its value (stable), the bits of an element in memory, its
+/// class, and its name in messages, in .safetensors files and in MLIR.
+// clang-format off
+#define MOE_FOR_EACH_DTYPE(X)                                                 \
+  X(F64,   1, 64, FLOAT,    "f64",  "F64",  "f64")                            \
+  X(F32,   2, 32, FLOAT,    "f32",  "F32",  "f32")                            \
+  X(F16,   3, 16, FLOAT,    "f16",  "F16",  "f16")                            \
+  X(BF16,  4, 16, FLOAT,    "bf16", "BF16", "bf16")                           \
+  X(I64,   5, 64, SIGNED,   "i64",  "I64",  "i64")                            \
+  X(I32,   6, 32, SIGNED,   "i32",  "I32",  "i32")                            \
+  X(I16,   7, 16, SIGNED,   "i16",  "I16",  "i16")                            \
+  X(I8,    8,  8, SIGNED,   "i8",   "I8",   "i8")                             \
+  X(U8,    9,  8, UNSIGNED, "u8",   "U8",   "ui8")                            \
+  X(BOOL, 10,  8, BOOLEAN,  "bool", "BOOL", "i1")
+// clang-format on
+
 typedef enum moe_dtype {
-  MOE_F64 = 1,
-  MOE_F32 = 2,
-  MOE_F16 = 3,
-  MOE_BF16 = 4,
-  MOE_I64 = 5,
-  MOE_I32 = 6,
-  MOE_I16 = 7,
-  MOE_I8 = 8,
-  MOE_U8 = 9,
-  MOE_BOOL = 10
+#define MOE_DEFINE_DTYPE(NAME, VALUE, BITS, CLASS, TEXT, FILE_TEXT, MLIR_TEXT) \
+  MOE_##NAME = VALUE,
+  MOE_FOR_EACH_DTYPE(MOE_DEFINE_DTYPE)
+#undef MOE_DEFINE_DTYPE
 } moe_dtype;
 
 /// A dense row-major tensor in memory that the caller owns.

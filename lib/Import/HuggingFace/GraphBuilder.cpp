@@ -20,20 +20,9 @@ using namespace mlir::moe::hf;
 
 namespace {
 
-Type getElementType(Builder &builder, DType dtype) {
-  switch (dtype) {
-  case DType::F32:
-    return builder.getF32Type();
-  case DType::BF16:
-    return builder.getBF16Type();
-  case DType::F16:
-    return builder.getF16Type();
-  }
-  llvm_unreachable("all dtypes are handled");
-}
-
 Type getWeightType(Builder &builder, const Weight &weight) {
-  Type element = getElementType(builder, weight.dtype);
+  Type element = mlir::moe::getElementType(builder.getContext(),
+                                           static_cast<int32_t>(weight.dtype));
   if (weight.kind == WeightKind::Bank)
     return BankType::get(ArrayRef<int64_t>(weight.shape), element);
   return RankedTensorType::get(weight.shape, element);

@@ -13,6 +13,8 @@
 #include "Json.h"
 #include "Text.h"
 
+#include "moe_rt/safetensors.h"
+
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -27,29 +29,26 @@ using nlohmann::json;
 // Element types
 //===----------------------------------------------------------------------===//
 
-namespace {
-
-struct DTypeInfo {
-  DType dtype;
-  const char *name;
-  const char *configName;
-  int64_t bytes;
-};
-
-constexpr DTypeInfo DTypes[] = {
-    {DType::F32, "f32", "float32", 4},
-    {DType::BF16, "bf16", "bfloat16", 2},
-    {DType::F16, "f16", "float16", 2},
-};
-
-const DTypeInfo &info(DType dtype) {
-  return DTypes[static_cast<size_t>(dtype)];
+/// As config.json says it: the name of a type in PyTorch.
+static const char *configName(DType dtype) {
+  switch (dtype) {
+  case DType::F32:
+    return "float32";
+  case DType::BF16:
+    return "bfloat16";
+  case DType::F16:
+    return "float16";
+  }
+  return "";
 }
 
-} // namespace
+int64_t mlir::moe::hf::dtypeBytes(DType dtype) {
+  return static_cast<int64_t>(moe_dtype_size(static_cast<int32_t>(dtype)));
+}
 
-int64_t mlir::moe::hf::dtypeBytes(DType dtype) { return info(dtype).bytes; }
-const char *mlir::moe::hf::dtypeName(DType dtype) { return info(dtype).name; }
+const char *mlir::moe::hf::dtypeName(DType dtype) {
+  return moe_dtype_name(static_cast<int32_t>(dtype));
+}
 
 //===----------------------------------------------------------------------===//
 // Reading normalised keys
@@ -346,10 +345,10 @@ void ConfigReader::readModel() {
         "another model [moe-config-activation]");
 
   std::string name = text(Key::DTypeName);
-  for (const DTypeInfo &info : DTypes) {
-    if (name != info.configName)
+  for (DType dtype : kImportedDTypes) {
+    if (name != configName(dtype))
       continue;
-    config.dtype = info.dtype;
+    config.dtype = dtype;
     return;
   }
   failUnsupported(

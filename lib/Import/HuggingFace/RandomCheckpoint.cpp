@@ -32,22 +32,10 @@ struct RandomTensor {
   std::optional<int64_t> elements; ///< nothing when they exceed 63 bits
 };
 
-int32_t abiDType(DType dtype) {
-  switch (dtype) {
-  case DType::F32:
-    return MOE_F32;
-  case DType::BF16:
-    return MOE_BF16;
-  case DType::F16:
-    return MOE_F16;
-  }
-  return 0;
-}
-
 RandomTensor makeTensor(std::string name, const std::vector<int64_t> &shape,
                         DType dtype) {
   RandomTensor tensor = {std::move(name), {}, checkedProduct(shape)};
-  tensor.shape.dtype = abiDType(dtype);
+  tensor.shape.dtype = static_cast<int32_t>(dtype);
   tensor.shape.rank = static_cast<int32_t>(shape.size());
   std::copy(shape.begin(), shape.end(), tensor.shape.shape);
   return tensor;

@@ -332,12 +332,9 @@ ImportResult<WeightMap> WeightLister::list() {
 
 /// The type that a file calls `name`, if it can be imported.
 std::optional<DType> dtypeOfFile(std::string_view name) {
-  if (name == "F32")
-    return DType::F32;
-  if (name == "BF16")
-    return DType::BF16;
-  if (name == "F16")
-    return DType::F16;
+  for (DType dtype : kImportedDTypes)
+    if (name == moe_dtype_file_name(static_cast<int32_t>(dtype)))
+      return dtype;
   return std::nullopt;
 }
 

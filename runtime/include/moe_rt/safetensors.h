@@ -110,6 +110,13 @@ void moe_safetensors_writer_abandon(moe_safetensors_writer *writer);
 size_t moe_dtype_size(int32_t dtype);
 /// "f32", "bf16", ...; "unknown" for a value that is not a moe_dtype.
 const char *moe_dtype_name(int32_t dtype);
+/// As a .safetensors file says it: "F32", "BF16", ...; "unknown" likewise.
+const char *moe_dtype_file_name(int32_t dtype);
+/// A moe_dtype_class; MOE_CLASS_NONE for a value that is not a moe_dtype.
+int32_t moe_dtype_class_of(int32_t dtype);
+/// Element `index` in row-major order of a tensor of integers or booleans; 0
+/// for another dtype.
+int64_t moe_tensor_integer(const moe_tensor *tensor, int64_t index);
 
 #ifdef __cplusplus
 } // extern "C"

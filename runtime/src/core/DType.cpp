@@ -15,31 +15,38 @@ namespace {
 struct MemoryDType {
   int32_t dtype;
   uint32_t size;
+  int32_t kind;
   const char *name;
 };
 } // namespace
 
 static constexpr MemoryDType memoryDTypes[] = {
-    {MOE_F64, 8, "f64"},   {MOE_F32, 4, "f32"}, {MOE_F16, 2, "f16"},
-    {MOE_BF16, 2, "bf16"}, {MOE_I64, 8, "i64"}, {MOE_I32, 4, "i32"},
-    {MOE_I16, 2, "i16"},   {MOE_I8, 1, "i8"},   {MOE_U8, 1, "u8"},
-    {MOE_BOOL, 1, "bool"},
+#define MEMORY_DTYPE(NAME, VALUE, BITS, CLASS, TEXT, FILE_TEXT, MLIR_TEXT)     \
+  {MOE_##NAME, BITS / 8, MOE_CLASS_##CLASS, TEXT},
+    MOE_FOR_EACH_DTYPE(MEMORY_DTYPE)
+#undef MEMORY_DTYPE
 };
+
+#define WHOLE_BYTES(NAME, VALUE, BITS, CLASS, TEXT, FILE_TEXT, MLIR_TEXT)      \
+  static_assert(BITS % 8 == 0, "moe_dtype_size counts whole bytes");
+MOE_FOR_EACH_DTYPE(WHOLE_BYTES)
+#undef WHOLE_BYTES
 
 /// All types of the format. Those without a moe_dtype are listed, so that a
 /// checkpoint that holds some of them can be opened for its other tensors.
 static constexpr FileDType fileDTypes[] = {
-    {"F64", MOE_F64, 64, 8},  {"F32", MOE_F32, 32, 4},
-    {"F16", MOE_F16, 16, 2},  {"BF16", MOE_BF16, 16, 2},
-    {"I64", MOE_I64, 64, 8},  {"I32", MOE_I32, 32, 4},
-    {"I16", MOE_I16, 16, 2},  {"I8", MOE_I8, 8, 1},
-    {"U8", MOE_U8, 8, 1},     {"BOOL", MOE_BOOL, 8, 1},
+#define FILE_DTYPE(NAME, VALUE, BITS, CLASS, TEXT, FILE_TEXT, MLIR_TEXT)       \
+  {FILE_TEXT, MOE_##NAME, BITS, BITS / 8},
+    MOE_FOR_EACH_DTYPE(FILE_DTYPE)
+#undef FILE_DTYPE
+    // clang-format off
     {"U64", 0, 64, 8},        {"U32", 0, 32, 4},
     {"U16", 0, 16, 2},        {"C64", 0, 64, 4},
     {"F8_E4M3", 0, 8, 1},     {"F8_E5M2", 0, 8, 1},
     {"F8_E4M3FNUZ", 0, 8, 1}, {"F8_E5M2FNUZ", 0, 8, 1},
     {"F8_E8M0", 0, 8, 1},     {"F6_E2M3", 0, 6, 1},
     {"F6_E3M2", 0, 6, 1},     {"F4", 0, 4, 1},
+    // clang-format on
 };
 
 const FileDType *moe::rt::findFileDType(std::string_view name) {
@@ -71,4 +78,22 @@ size_t moe_dtype_size(int32_t dtype) {
 const char *moe_dtype_name(int32_t dtype) {
   const MemoryDType *found = findMemoryDType(dtype);
   return found ? found->name : "unknown";
+}
+
+const char *moe_dtype_file_name(int32_t dtype) {
+  const FileDType *found = fileDTypeOf(dtype);
+  return found ? found->name : "unknown";
+}
+
+int32_t moe_dtype_class_of(int32_t dtype) {
+  const MemoryDType *found = findMemoryDType(dtype);
+  return found ? found->kind : int32_t(MOE_CLASS_NONE);
+}
+
+int64_t moe_tensor_integer(const moe_tensor *tensor, int64_t index) {
+  int64_t value = 0;
+  visitIntegers(*tensor, [&](auto *elements) {
+    value = static_cast<int64_t>(elements[index]);
+  });
+  return value;
 }

@@ -8,6 +8,7 @@
 
 #include "core/Module.h"
 #include "core/Boundary.h"
+#include "core/DType.h"
 #include "moe_rt/context.h"
 
 #include <algorithm>
@@ -32,11 +33,6 @@ static bool isIndexOrNone(int64_t index, int64_t count) {
 }
 
 static bool isShape(int32_t rank) { return rank >= 0 && rank <= MOE_MAX_RANK; }
-
-static bool isInteger(int32_t dtype) {
-  return dtype == MOE_I64 || dtype == MOE_I32 || dtype == MOE_I16 ||
-         dtype == MOE_I8 || dtype == MOE_U8;
-}
 
 static int32_t checkArgument(const moe_argument &argument,
                              const moe_function &function, moe_error *error) {

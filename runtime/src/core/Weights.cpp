@@ -9,6 +9,7 @@
 #include "core/Weights.h"
 #include "core/Arithmetic.h"
 #include "core/Boundary.h"
+#include "core/DType.h"
 #include "core/RandomValues.h"
 
 #include <algorithm>

@@ -25,6 +25,14 @@ func.func @element_type(%x: memref<4xcomplex<f32>>) attributes {moe.entry = {inp
 
 // -----
 
+// Signs matter: only 8 bits may be unsigned.
+// expected-error-re@+1 {{expected 'arg0' to have a type of the ABI{{.*}}'memref<4xui32>'{{.*}}[moe-to-llvm-argument]}}
+func.func @unsigned(%x: memref<4xui32>) attributes {moe.entry = {inputs = [{}], results = []}} {
+  return
+}
+
+// -----
+
 // expected-error-re@+1 {{expected 'deep' to have a type of the ABI and at most 8 dimensions{{.*}}[moe-to-llvm-argument]}}
 func.func @rank(%x: memref<1x1x1x1x1x1x1x1x1xf32>) attributes {moe.entry = {inputs = [{moe.name = "deep"}], results = []}} {
   return

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "MoE/Dialect/MoE/IR/MoE.h"
+#include "mlir/AsmParser/AsmParser.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -23,6 +24,46 @@ void MoEDialect::registerTypes() {
 #include "MoE/Dialect/MoE/IR/MoETypes.cpp.inc"
       >();
 }
+
+//===----------------------------------------------------------------------===//
+// Element types of the ABI
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct NamedDType {
+  int32_t dtype;
+  StringRef name; ///< in MLIR
+};
+} // namespace
+
+static const NamedDType dtypes[] = {
+#define NAMED_DTYPE(NAME, VALUE, BITS, CLASS, TEXT, FILE_TEXT, MLIR_TEXT)      \
+  {MOE_##NAME, MLIR_TEXT},
+    MOE_FOR_EACH_DTYPE(NAMED_DTYPE)
+#undef NAMED_DTYPE
+};
+
+Type mlir::moe::getElementType(MLIRContext *context, int32_t dtype) {
+  for (const NamedDType &named : dtypes)
+    if (named.dtype == dtype)
+      return parseType(named.name, context);
+  return Type();
+}
+
+int32_t mlir::moe::getDType(Type type) {
+  if (type.isIndex())
+    return MOE_I64;
+  std::string name;
+  llvm::raw_string_ostream(name) << type;
+  for (const NamedDType &named : dtypes)
+    if (named.name == name)
+      return named.dtype;
+  return 0;
+}
+
+//===----------------------------------------------------------------------===//
+// Banks
+//===----------------------------------------------------------------------===//
 
 Type BankType::parse(AsmParser &parser) {
   SmallVector<int64_t> shape;

@@ -151,35 +151,6 @@ private:
 
 } // namespace
 
-/// The moe_dtype of an element type; 0 if it has none.
-static int32_t getDType(Type type) {
-  if (type.isIndex())
-    return MOE_I64;
-  if (type.isF64())
-    return MOE_F64;
-  if (type.isF32())
-    return MOE_F32;
-  if (type.isF16())
-    return MOE_F16;
-  if (type.isBF16())
-    return MOE_BF16;
-  if (auto integer = dyn_cast<IntegerType>(type)) {
-    switch (integer.getWidth()) {
-    case 64:
-      return MOE_I64;
-    case 32:
-      return MOE_I32;
-    case 16:
-      return MOE_I16;
-    case 8:
-      return MOE_I8;
-    case 1:
-      return MOE_BOOL;
-    }
-  }
-  return 0;
-}
-
 //===----------------------------------------------------------------------===//
 // Description of an entry
 //===----------------------------------------------------------------------===//

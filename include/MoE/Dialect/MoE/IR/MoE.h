@@ -79,6 +79,12 @@ inline constexpr llvm::StringLiteral kChecks = "moe.checks";
 inline constexpr llvm::StringLiteral kMessages = "moe.messages";
 } // namespace attr
 
+/// The element type that a moe_dtype stands for; null if it stands for none.
+Type getElementType(MLIRContext *context, int32_t dtype);
+
+/// The moe_dtype of an element type, index counting as i64; 0 if it has none.
+int32_t getDType(Type type);
+
 /// Strides, in elements, of a weight of this type: those of the bank's layout,
 /// or dense row-major.
 llvm::SmallVector<int64_t> getWeightStrides(Type type);
