@@ -52,7 +52,6 @@ static void checkTensor(const moe_checkpoint *checkpoint, size_t i,
           "bytes follow from shape and dtype");
   require(size == 0 || reinterpret_cast<uintptr_t>(tensor->data) % size == 0,
           "data are aligned");
-  moe_checkpoint_prefetch(tensor);
   sink = sink + sumBytes(*tensor);
 }
 

@@ -67,8 +67,6 @@ TEST_F(SafetensorsHeader, ReadsTensorsInOrderOfName) {
   EXPECT_EQ(moe_checkpoint_at(checkpoint.handle, 2), nullptr);
   EXPECT_EQ(moe_checkpoint_find(checkpoint.handle, "b"), b);
   EXPECT_EQ(moe_checkpoint_find(checkpoint.handle, "c"), nullptr);
-  moe_checkpoint_prefetch(a);
-  moe_checkpoint_prefetch(nullptr);
 }
 
 TEST_F(SafetensorsHeader, HeadersOnlyMapsNoData) {

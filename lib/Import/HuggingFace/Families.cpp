@@ -427,8 +427,6 @@ const TensorRule *findRole(Table<TensorRule> rules, Role role) {
 //===----------------------------------------------------------------------===//
 
 Table<Family> mlir::moe::hf::families() { return Families; }
-Table<KeyRule> mlir::moe::hf::commonKeys() { return CommonKeys; }
-Table<TensorRule> mlir::moe::hf::commonTensors() { return CommonTensors; }
 Table<PinnedKey> mlir::moe::hf::pinnedKeys() { return PinnedKeys; }
 Table<const char *> mlir::moe::hf::ignoredKeys() { return IgnoredKeys; }
 Table<const char *> mlir::moe::hf::ignoredTensorSuffixes() {

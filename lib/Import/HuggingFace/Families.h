@@ -131,7 +131,7 @@ struct Layout {
 struct Family {
   const char *modelType;
   const char *architecture; ///< class of the causal language model
-  /// Rules of this family. They come before those of `commonKeys`.
+  /// Rules of this family. They come before those of all families.
   Table<KeyRule> keys;
   QkNorm qkNorm;
   ScoreDomain scoreDomain;
@@ -143,7 +143,7 @@ struct Family {
   /// Versions of the class disagree on which layers have a sliding window
   /// unless the file lists them.
   bool windowNeedsLayerTypes;
-  /// Tensors in every layout. They come before those of `commonTensors`.
+  /// Tensors in every layout. They come before those of all families.
   Table<TensorRule> tensors;
   /// The first one is the published one.
   Table<Layout> layouts;
@@ -153,10 +153,6 @@ struct Family {
 Table<Family> families();
 /// The family of that model type, or null.
 const Family *findFamily(std::string_view modelType);
-
-/// Rules that hold unless the family has its own.
-Table<KeyRule> commonKeys();
-Table<TensorRule> commonTensors();
 
 /// Accepted with certain values only, in every family that does not read them.
 Table<PinnedKey> pinnedKeys();

@@ -57,9 +57,6 @@ const moe_file_tensor *moe_checkpoint_find(const moe_checkpoint *checkpoint,
 /// How many tensors were read through a copy because they are misaligned.
 size_t moe_checkpoint_num_copied(const moe_checkpoint *checkpoint);
 
-/// Tells the kernel that the whole of these bytes will be read soon.
-void moe_checkpoint_prefetch(const moe_file_tensor *tensor);
-
 /// Made-up values for a tensor of a checkpoint, the same on every machine:
 /// fills `out` with elements [first, first + count) in row-major order. A value
 /// depends on `seed`, the name and the index of the element, and is

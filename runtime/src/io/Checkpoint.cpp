@@ -16,9 +16,7 @@
 #include <cstring>
 #include <memory>
 #include <set>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 using namespace moe::rt;
 
@@ -293,15 +291,4 @@ const moe_file_tensor *moe_checkpoint_find(const moe_checkpoint *checkpoint,
 
 size_t moe_checkpoint_num_copied(const moe_checkpoint *checkpoint) {
   return checkpoint ? checkpoint->copies.size() : 0;
-}
-
-void moe_checkpoint_prefetch(const moe_file_tensor *tensor) {
-  if (!tensor || !tensor->data)
-    return;
-  uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  uintptr_t begin = reinterpret_cast<uintptr_t>(tensor->data);
-  uintptr_t slack = begin % page;
-  // Advice: failing is harmless.
-  madvise(reinterpret_cast<void *>(begin - slack), tensor->bytes + slack,
-          MADV_WILLNEED);
 }

@@ -37,7 +37,6 @@ def MoE_FloatVector : MoE_Shaped<[F32], 1, "1-d tensor or memref of f32">;
 def MoE_IntMatrix : MoE_Shaped<[I32], 2, "2-d tensor or memref of i32">;
 def MoE_IntVector : MoE_Shaped<[I32], 1, "1-d tensor or memref of i32">;
 def MoE_FloatTensor2 : TensorRankOf<[F32], [2]>;
-def MoE_IntTensor : TensorOf<[I32]>;
 
 class MoE_Op<string mnemonic, list<Trait> traits = []>
     : Op<MoE_Dialect, mnemonic, traits>;
@@ -425,7 +424,6 @@ def MoE_ExpertsOp : MoE_Op<"experts", [
     int64_t getNumExperts() {
       return getNumGroups() - getIdentity() - getZero();
     }
-    bool isUniform() { return getBodies().size() == 1 && takesBanks(); }
     /// True if the single region has the (rows, index, slices...) form.
     bool takesBanks() { return getBodies()[0].getNumArguments() >= 2; }
   }];
