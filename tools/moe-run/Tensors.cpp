@@ -8,7 +8,7 @@
 
 #include "Tensors.h"
 #include "Failure.h"
-#include "moe_rt/safetensors.h"
+#include "MoE/Import/CheckpointPtr.h"
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
@@ -192,22 +192,15 @@ IntegerRange moe::run::getRange(int32_t dtype) {
 // Files
 //===----------------------------------------------------------------------===//
 
-namespace {
-struct CloseCheckpoint {
-  void operator()(moe_checkpoint *checkpoint) const {
-    moe_checkpoint_close(checkpoint);
-  }
-};
-using Checkpoint = std::unique_ptr<moe_checkpoint, CloseCheckpoint>;
-} // namespace
+using mlir::moe::hf::CheckpointPtr;
 
-static Expected<Checkpoint> openCheckpoint(const std::string &path) {
+static Expected<CheckpointPtr> openCheckpoint(const std::string &path) {
   moe_checkpoint *checkpoint = nullptr;
   moe_error error = {};
   if (moe_checkpoint_open(path.c_str(), /*headers_only=*/0, &checkpoint,
                           &error))
     return makeError(error);
-  return Checkpoint(checkpoint);
+  return CheckpointPtr(checkpoint);
 }
 
 /// "a, b, c", at most ten names.
@@ -222,7 +215,7 @@ static std::string listTensors(const moe_checkpoint &checkpoint) {
 }
 
 Expected<Tensor> moe::run::readTensor(const FileTensor &source) {
-  Expected<Checkpoint> checkpoint = openCheckpoint(source.file);
+  Expected<CheckpointPtr> checkpoint = openCheckpoint(source.file);
   if (!checkpoint)
     return checkpoint.takeError();
   const moe_file_tensor *found =

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "MoE/Import/CheckpointPtr.h"
 #include "MoE/Import/HuggingFace.h"
 #include "MoE/Import/RandomCheckpoint.h"
 #include "MoE/Import/Report.h"
@@ -83,15 +84,14 @@ static hf::ImportResult<hf::WeightMap>
 mapWeights(const hf::ModelConfig &config) {
   if (configOnly)
     return hf::buildWeightMap(config);
-  moe_checkpoint *checkpoint = nullptr;
+  moe_checkpoint *opened = nullptr;
   moe_error error = {};
-  if (moe_checkpoint_open(directory.c_str(), /*headers_only=*/1, &checkpoint,
+  if (moe_checkpoint_open(directory.c_str(), /*headers_only=*/1, &opened,
                           &error) != MOE_OK)
     return hf::ImportError{error.message,
                            static_cast<moe_status>(error.status)};
-  auto weights = hf::buildWeightMap(config, hf::listTensors(checkpoint));
-  moe_checkpoint_close(checkpoint);
-  return weights;
+  hf::CheckpointPtr checkpoint(opened);
+  return hf::buildWeightMap(config, hf::listTensors(opened));
 }
 
 /// Opens the output, lets `write` fill it, and keeps it if that succeeded.
@@ -135,20 +135,12 @@ static int writeRandomized(const hf::ModelConfig &config) {
 
 static int writeModule(const hf::ModelConfig &config,
                        const hf::WeightMap &weights) {
-  hf::ImportOptions options;
-  for (const std::string &output : outputs) {
-    if (output == "router_logits")
-      options.routerLogits = true;
-    else if (output == "expert_counts")
-      options.expertCounts = true;
-    else if (output != "logits")
-      return fail("expected outputs among logits, router_logits and "
-                  "expert_counts, but got '" +
-                  output + "' [moe-translate-outputs]");
-  }
+  auto options = hf::parseOutputs(outputs);
+  if (!options)
+    return fail(options.message());
   MLIRContext context;
   OwningOpRef<ModuleOp> module =
-      hf::buildModelGraph(&context, config, weights, options);
+      hf::buildModelGraph(&context, config, weights, *options);
   if (!module)
     return 1; // its verifier said why
   return writeOutput([&](llvm::raw_ostream &os) {

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Session.h"
+#include "MoE/Import/CheckpointPtr.h"
 #include "MoE/Import/HuggingFace.h"
 #include "MoE/InitAllDialects.h"
 #include "MoE/Target/Object.h"
@@ -43,12 +44,7 @@ Error fromContext(const moe_ctx *context) {
                    moe_ctx_message(context));
 }
 
-struct CloseCheckpoint {
-  void operator()(moe_checkpoint *checkpoint) const {
-    moe_checkpoint_close(checkpoint);
-  }
-};
-using CheckpointPtr = std::unique_ptr<moe_checkpoint, CloseCheckpoint>;
+using mlir::moe::hf::CheckpointPtr;
 
 struct DestroyContext {
   void operator()(moe_ctx *context) const { moe_ctx_destroy(context); }
@@ -146,18 +142,9 @@ Session::Impl::import(mlir::MLIRContext &context, StringRef directory,
   if (config->bosTokenIds.size() == 1)
     generation->beginOfText = config->bosTokenIds.front();
 
-  hf::ImportOptions importOptions;
-  for (const std::string &output : options.outputs) {
-    if (output == "router_logits")
-      importOptions.routerLogits = true;
-    else if (output == "expert_counts")
-      importOptions.expertCounts = true;
-    else if (output != "logits")
-      return makeError(MOE_INVALID_ARGUMENT,
-                       "expected outputs among logits, router_logits and "
-                       "expert_counts, but got '" +
-                           output + "' [moe-session-output]");
-  }
+  auto importOptions = hf::parseOutputs(options.outputs);
+  if (!importOptions)
+    return fromImport(importOptions.error());
 
   hf::ImportResult<hf::WeightMap> weights = hf::ImportError{};
   if (options.randomWeights) {
@@ -173,7 +160,8 @@ Session::Impl::import(mlir::MLIRContext &context, StringRef directory,
   if (!weights)
     return fromImport(weights.error());
   DiagnosticText diagnostics(&context);
-  auto module = hf::buildModelGraph(&context, *config, *weights, importOptions);
+  auto module =
+      hf::buildModelGraph(&context, *config, *weights, *importOptions);
   if (!module)
     return diagnostics.take(MOE_INTERNAL, "the imported graph is invalid");
   return module;

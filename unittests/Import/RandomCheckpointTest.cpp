@@ -8,13 +8,12 @@
 
 #include "TestInputs.h"
 
+#include "MoE/Import/CheckpointPtr.h"
 #include "MoE/Import/RandomCheckpoint.h"
-#include "moe_rt/safetensors.h"
 
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <set>
 
 using namespace mlir::moe::hf;
@@ -22,13 +21,6 @@ using namespace moe_test;
 using nlohmann::json;
 
 namespace {
-
-struct CloseCheckpoint {
-  void operator()(moe_checkpoint *checkpoint) const {
-    moe_checkpoint_close(checkpoint);
-  }
-};
-using Checkpoint = std::unique_ptr<moe_checkpoint, CloseCheckpoint>;
 
 /// A checkpoint that is removed at the end of the test.
 class RandomCheckpoint : public testing::Test {
@@ -41,7 +33,7 @@ protected:
     return *config;
   }
 
-  Checkpoint write(const ModelConfig &config, uint64_t seed) {
+  CheckpointPtr write(const ModelConfig &config, uint64_t seed) {
     ImportResult<int64_t> bytes = randomizeCheckpoint(config, seed, path);
     EXPECT_TRUE(bytes) << bytes.message();
     moe_error error = {};
@@ -50,7 +42,7 @@ protected:
         moe_checkpoint_open(path.c_str(), /*headers_only=*/0, &opened, &error),
         MOE_OK)
         << error.message;
-    return Checkpoint(opened);
+    return CheckpointPtr(opened);
   }
 
   std::string path =
@@ -99,7 +91,7 @@ TEST_F(RandomCheckpoint, EveryFamilyMatchesItsWeightMap) {
   for (const char *name : publishedNames) {
     SCOPED_TRACE(name);
     ModelConfig config = configOf(tinyConfig(name));
-    Checkpoint checkpoint = write(config, /*seed=*/1);
+    CheckpointPtr checkpoint = write(config, /*seed=*/1);
     ASSERT_TRUE(checkpoint);
     ImportResult<WeightMap> map =
         buildWeightMap(config, listTensors(checkpoint.get()));
@@ -114,7 +106,7 @@ TEST_F(RandomCheckpoint, ValuesHaveTheStatedDistribution) {
     json["torch_dtype"] = dtype;
     json["vocab_size"] = 16384; // the embedding needs several pieces
     json["hidden_size"] = 64;
-    Checkpoint checkpoint = write(configOf(json), /*seed=*/7);
+    CheckpointPtr checkpoint = write(configOf(json), /*seed=*/7);
     ASSERT_TRUE(checkpoint);
     expectStatistics(
         moe_checkpoint_find(checkpoint.get(), "model.embed_tokens.weight"), 0,
@@ -131,7 +123,7 @@ TEST_F(RandomCheckpoint, ValuesHaveTheStatedDistribution) {
 TEST_F(RandomCheckpoint, ValuesDependOnSeedAndNameOnly) {
   ModelConfig config = configOf(tinyConfig("mixtral-8x7b"));
   auto values = [&](const ModelConfig &config, uint64_t seed) {
-    Checkpoint checkpoint = write(config, seed);
+    CheckpointPtr checkpoint = write(config, seed);
     const moe_file_tensor *tensor =
         moe_checkpoint_find(checkpoint.get(), "lm_head.weight");
     return std::string(static_cast<const char *>(tensor->data), tensor->bytes);
@@ -147,7 +139,7 @@ TEST_F(RandomCheckpoint, ValuesDependOnSeedAndNameOnly) {
 TEST_F(RandomCheckpoint, PiecesOfATensorDiffer) {
   json json = tinyConfig("mixtral-8x7b");
   json["vocab_size"] = 1 << 17;
-  Checkpoint checkpoint = write(configOf(json), /*seed=*/1);
+  CheckpointPtr checkpoint = write(configOf(json), /*seed=*/1);
   const moe_file_tensor *tensor =
       moe_checkpoint_find(checkpoint.get(), "lm_head.weight");
   ASSERT_TRUE(tensor);

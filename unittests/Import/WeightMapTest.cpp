@@ -8,9 +8,8 @@
 
 #include "TestInputs.h"
 
-#include "moe_rt/safetensors.h"
+#include "MoE/Import/CheckpointPtr.h"
 
-#include <memory>
 #include <set>
 
 using namespace mlir::moe::hf;
@@ -21,12 +20,6 @@ namespace {
 
 using Shape = std::vector<int64_t>;
 
-struct CloseCheckpoint {
-  void operator()(moe_checkpoint *checkpoint) const {
-    moe_checkpoint_close(checkpoint);
-  }
-};
-
 /// The tensors of the checkpoint at `path`.
 TensorListing openListing(const std::string &path) {
   moe_error error = {};
@@ -35,7 +28,7 @@ TensorListing openListing(const std::string &path) {
       moe_checkpoint_open(path.c_str(), /*headers_only=*/1, &opened, &error),
       MOE_OK)
       << error.message;
-  std::unique_ptr<moe_checkpoint, CloseCheckpoint> checkpoint(opened);
+  CheckpointPtr checkpoint(opened);
   return checkpoint ? listTensors(checkpoint.get()) : TensorListing();
 }
 

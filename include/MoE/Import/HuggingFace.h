@@ -9,21 +9,13 @@
 #ifndef MOE_IMPORT_HUGGINGFACE_H
 #define MOE_IMPORT_HUGGINGFACE_H
 
+#include "MoE/Import/ImportOptions.h"
 #include "MoE/Import/ModelConfig.h"
 #include "MoE/Import/WeightMap.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
 namespace mlir::moe::hf {
-
-/// What an imported module returns besides the logits and the caches.
-struct ImportOptions {
-  /// `router_logits.L` [batch * seq, E]: the linear output of the gate in each
-  /// Mixture-of-Experts layer L.
-  bool routerLogits = false;
-  /// `expert_counts.L` [E]: rows that each expert of layer L computed.
-  bool expertCounts = false;
-};
 
 /// Builds the graph of a model: `forward(input_ids, past, caches...) ->
 /// (logits, caches...)`, one private function per distinct layer structure, and
