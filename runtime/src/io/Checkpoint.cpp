@@ -17,6 +17,7 @@
 #include <memory>
 #include <set>
 #include <sys/stat.h>
+#include <unistd.h>
 
 using namespace moe::rt;
 
