@@ -15,8 +15,8 @@
 #ifndef MOE_TOOLS_SESSION_SESSION_H
 #define MOE_TOOLS_SESSION_SESSION_H
 
-#include "StatusError.h"
 #include "MoE/Dialect/MoE/Transforms/RowTile.h"
+#include "StatusError.h"
 #include "moe_rt/context.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"

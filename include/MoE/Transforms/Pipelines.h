@@ -9,6 +9,7 @@
 #ifndef MOE_TRANSFORMS_PIPELINES_H
 #define MOE_TRANSFORMS_PIPELINES_H
 
+#include "MoE/Dialect/MoE/Transforms/RowTile.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
 #include <string>

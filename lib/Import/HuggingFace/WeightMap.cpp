@@ -13,6 +13,8 @@
 #include "Text.h"
 #include "WeightSpecs.h"
 
+#include "moe_rt/safetensors.h"
+
 #include <algorithm>
 #include <set>
 
