@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Support.h"
+#include "moe_rt/file.h"
 
 #include <cerrno>
 #include <csignal>
@@ -246,7 +247,7 @@ TEST_F(Writer, TargetThatIsNoFile) {
     const char *tag = "[moe-write-target]";
     expectError(write(name, {"a"}, {six}), error, MOE_INVALID_ARGUMENT, tag);
     EXPECT_NE(std::string(error.message).find("is " + kind), std::string::npos);
-    expectError(moe_safetensors_check_target(name.c_str(), &error), error,
+    expectError(moe_file_check_target(name.c_str(), &error), error,
                 MOE_INVALID_ARGUMENT, tag);
     struct stat found;
     ASSERT_EQ(lstat(name.c_str(), &found), 0);
@@ -272,24 +273,17 @@ TEST_F(Writer, TargetThatIsNoFile) {
   close(descriptor);
 }
 
-TEST_F(Writer, TargetThatCanBeWritten) {
-  EXPECT_EQ(moe_safetensors_check_target((folder / "x").c_str(), &error),
-            MOE_OK);
-  folder.write("x", "old");
-  EXPECT_EQ(moe_safetensors_check_target((folder / "x").c_str(), &error),
-            MOE_OK);
-  expectError(moe_safetensors_check_target("", &error), error,
-              MOE_INVALID_ARGUMENT, "[moe-write-argument]");
-  expectError(moe_safetensors_check_target(nullptr, &error), error,
-              MOE_INVALID_ARGUMENT, "[moe-write-argument]");
-}
-
-TEST_F(Writer, LinksAreReplaced) {
-  folder.write("old", "old");
-  std::filesystem::create_symlink("old", folder / "x");
+/// The file that a link leads to is written; the link stays.
+TEST_F(Writer, LinksAreFollowed) {
+  std::filesystem::create_directory(folder / "far");
+  folder.write("far/old", "old");
+  std::filesystem::create_symlink("far/old", folder / "near");
+  std::filesystem::create_symlink(folder / "near", folder / "x");
   ASSERT_EQ(write(folder / "x", {"a"}, {six}), MOE_OK) << error.message;
-  EXPECT_FALSE(std::filesystem::is_symlink(folder / "x"));
-  EXPECT_EQ(std::filesystem::file_size(folder / "old"), 3u);
+  EXPECT_EQ(std::filesystem::read_symlink(folder / "x"), folder / "near");
+  EXPECT_EQ(std::filesystem::read_symlink(folder / "near"), "far/old");
+  EXPECT_EQ(Checkpoint(folder / "far/old").status, MOE_OK);
+  EXPECT_EQ(folder.countFiles(), 3u);
 }
 
 TEST_F(Writer, TargetThatBecomesAFolder) {

@@ -11,6 +11,7 @@
 #include "moe_rt/arguments.h"
 #include "moe_rt/context.h"
 #include "moe_rt/error.h"
+#include "moe_rt/file.h"
 #include "moe_rt/options.h"
 #include "moe_rt/safetensors.h"
 

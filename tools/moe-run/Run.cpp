@@ -16,6 +16,7 @@
 #include "Progress.h"
 #include "Stats.h"
 #include "TextStream.h"
+#include "moe_rt/file.h"
 #include "moe_rt/safetensors.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -110,8 +111,7 @@ Error Runner::loadTokenizer() {
 Error Runner::checkOutputFile() const {
   moe_error error = {};
   if (options.outputFile.empty() ||
-      moe_safetensors_check_target(options.outputFile.c_str(), &error) ==
-          MOE_OK)
+      moe_file_check_target(options.outputFile.c_str(), &error) == MOE_OK)
     return Error::success();
   return makeError(error);
 }

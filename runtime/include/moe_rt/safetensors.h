@@ -71,17 +71,9 @@ int32_t moe_checkpoint_random_values(const char *name, const moe_tensor *tensor,
                                      int64_t count, void *out,
                                      moe_error *error);
 
-/// Whether a file may be written to `path`: MOE_OK where there is nothing or a
-/// regular file, MOE_INVALID_ARGUMENT for a folder, device, pipe or socket. The
-/// functions below check it themselves; a program that computes for long before
-/// it writes asks early.
-int32_t moe_safetensors_check_target(const char *path, moe_error *error);
-
-/// Writes tensors in the given order. Written to a temporary file beside `path`
-/// and renamed when complete, so that `path` names the old file or the whole
-/// new one, also after a crash: on failure (disk full, no permission) no
-/// partial output is left. A symbolic link is replaced by the file.
-/// `tensors[i].shape` is dense row-major.
+/// Writes tensors in the given order, as moe_rt/file.h writes: on failure (disk
+/// full, no permission) no partial output is left. `tensors[i].shape` is dense
+/// row-major.
 int32_t moe_safetensors_write(const char *path, const char *const *names,
                               const moe_tensor *tensors, size_t count,
                               moe_error *error);

@@ -9,18 +9,13 @@
 #include "core/Arithmetic.h"
 #include "core/Boundary.h"
 #include "io/Header.h"
+#include "io/NewFile.h"
 #include "moe_rt/safetensors.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
-#include <cstdio>
-#include <fcntl.h>
 #include <memory>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <unordered_set>
 
 using namespace moe::rt;
@@ -28,17 +23,11 @@ using namespace moe::rt;
 /// The data begin at a multiple of this, so that mapped tensors are aligned.
 static constexpr size_t dataAlignment = 64;
 
-/// A file that is being written. Its name is temporary until all data are in.
+/// A file that is being written; it appears when all data are in.
 struct moe_safetensors_writer {
-  std::string path, temporaryPath;
-  File file, folder;    ///< `folder` is not open if it may not be read
+  NewFile file;
   uint64_t missing = 0; ///< bytes still to be appended
   bool hasFailed = false;
-
-  ~moe_safetensors_writer() {
-    if (!temporaryPath.empty())
-      unlink(temporaryPath.c_str());
-  }
 };
 
 using Writer = moe_safetensors_writer;
@@ -169,83 +158,11 @@ static int32_t makeHeader(const char *const *names, const moe_tensor *tensors,
 // The file
 //===----------------------------------------------------------------------===//
 
-/// What a path names besides a regular file.
-static const char *kindOf(mode_t mode) {
-  struct Kind {
-    mode_t type;
-    const char *name;
-  };
-  static constexpr Kind kinds[] = {{S_IFDIR, "a folder"},
-                                   {S_IFIFO, "a pipe"},
-                                   {S_IFCHR, "a device"},
-                                   {S_IFBLK, "a device"},
-                                   {S_IFSOCK, "a socket"}};
-  for (const Kind &kind : kinds)
-    if ((mode & S_IFMT) == kind.type)
-      return kind.name;
-  return "not a file";
-}
-
-/// Renaming would put a file in the place of whatever is there, also where
-/// others expect a device or a pipe. What cannot be looked at is left to the
-/// creation of the file.
-static int32_t checkTarget(const char *path, moe_error *error) {
-  struct stat found;
-  if (stat(path, &found) != 0 || S_ISREG(found.st_mode))
-    return MOE_OK;
-  return moe_error_set(error, MOE_INVALID_ARGUMENT,
-                       "'%s' is %s, expected a file to replace or a new name; "
-                       "choose another name [moe-write-target]",
-                       ShownPath(path).text, kindOf(found.st_mode));
-}
-
-static int32_t failWrite(Writer &writer, int number, moe_error *error) {
-  writer.hasFailed = true;
-  return moe_error_set(error, MOE_IO_ERROR,
-                       "cannot write '%s': %s; free space or choose another "
-                       "place, nothing was left behind [moe-write-failed]",
-                       ShownPath(writer.path.c_str()).text,
-                       errnoText(number).c_str());
-}
-
 static int32_t writeAll(Writer &writer, const void *data, size_t bytes,
                         moe_error *error) {
-  constexpr size_t largestWrite = 1u << 30;
-  const char *next = static_cast<const char *>(data);
-  while (bytes > 0) {
-    ssize_t put = write(writer.file.get(), next, std::min(bytes, largestWrite));
-    if (put < 0 && errno == EINTR)
-      continue;
-    if (put <= 0)
-      return failWrite(writer, put == 0 ? ENOSPC : errno, error);
-    next += put;
-    bytes -= static_cast<size_t>(put);
-  }
-  return MOE_OK;
-}
-
-/// Creates a file of a new name beside the path. Not mkstemp: the file gets the
-/// permissions that the caller's umask gives to new files.
-static int32_t createTemporary(Writer &writer, moe_error *error) {
-  static std::atomic<unsigned> serial{0};
-  constexpr int attempts = 100;
-  int failure = EEXIST;
-  for (int i = 0; i < attempts && failure == EEXIST; ++i) {
-    std::string name = writer.path + ".tmp-" + std::to_string(getpid()) + "-" +
-                       std::to_string(serial.fetch_add(1));
-    writer.file =
-        File(open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    failure = errno;
-    if (writer.file.isOpen()) {
-      writer.temporaryPath = std::move(name);
-      return MOE_OK;
-    }
-  }
-  return moe_error_set(error, statusOfErrno(failure),
-                       "cannot create a file beside '%s': %s; check the folder "
-                       "and its permissions [moe-write-create]",
-                       ShownPath(writer.path.c_str()).text,
-                       errnoText(failure).c_str());
+  int32_t status = writer.file.write(data, bytes, error);
+  writer.hasFailed |= status != MOE_OK;
+  return status;
 }
 
 static int32_t writeHeader(Writer &writer, const std::string &header,
@@ -278,20 +195,14 @@ static int32_t openWriter(const char *path, const char *const *names,
                           std::unique_ptr<Writer> &writer, moe_error *error) {
   if (!path || !*path || (count != 0 && (!names || !shapes)))
     return failArguments(error);
-  if (int32_t status = checkTarget(path, error))
-    return status;
   std::string header;
   uint64_t dataBytes;
   if (int32_t status =
           makeHeader(names, shapes, count, header, dataBytes, error))
     return status;
   writer = std::make_unique<Writer>();
-  writer->path = path;
   writer->missing = dataBytes;
-  // From the creation of the file on nothing allocates: a program that ends
-  // where memory is exhausted leaves no temporary file.
-  writer->folder = openFolderOf(writer->path);
-  if (int32_t status = createTemporary(*writer, error))
+  if (int32_t status = writer->file.create(path, error))
     return status;
   return writeHeader(*writer, header, error);
 }
@@ -302,66 +213,35 @@ static int32_t append(Writer &writer, const void *data, size_t bytes,
     return moe_error_set(error, MOE_INVALID_ARGUMENT,
                          "an earlier write to '%s' failed; close the writer "
                          "[moe-write-after-failure]",
-                         ShownPath(writer.path.c_str()).text);
+                         ShownPath(writer.file.getPath().c_str()).text);
   if (bytes > writer.missing || (!data && bytes != 0)) {
     writer.hasFailed = true;
     return moe_error_set(error, MOE_INVALID_ARGUMENT,
                          "%zu bytes at %p were appended to '%s', which has "
                          "room for %llu; pass the declared data "
                          "[moe-write-too-much]",
-                         bytes, data, ShownPath(writer.path.c_str()).text,
+                         bytes, data,
+                         ShownPath(writer.file.getPath().c_str()).text,
                          static_cast<unsigned long long>(writer.missing));
   }
   writer.missing -= bytes;
   return writeAll(writer, data, bytes, error);
 }
 
-/// Makes the new name durable. fsync of a file keeps its contents; its name is
-/// in the folder, and until that is on the disk too, a crash may bring back the
-/// file that was there before, or none. A folder that may not be read or a file
-/// system that does not sync folders leaves this to chance, as without it.
-static int32_t syncFolder(const Writer &writer, moe_error *error) {
-  if (!writer.folder.isOpen() || fsync(writer.folder.get()) == 0 ||
-      errno == EINVAL)
-    return MOE_OK;
-  return moe_error_set(error, MOE_IO_ERROR,
-                       "'%s' is complete, but may be gone after a crash, "
-                       "because its folder cannot be synced: %s; check the "
-                       "disk and write the file again [moe-write-sync]",
-                       ShownPath(writer.path.c_str()).text,
-                       errnoText(errno).c_str());
-}
-
-/// Makes the file durable and gives it its name.
+/// Gives the complete file its name.
 static int32_t commit(Writer &writer, moe_error *error) {
   if (writer.missing != 0)
     return moe_error_set(error, MOE_INVALID_ARGUMENT,
                          "%llu bytes of '%s' were not appended; append all "
                          "tensors before closing [moe-write-incomplete]",
                          static_cast<unsigned long long>(writer.missing),
-                         ShownPath(writer.path.c_str()).text);
-  if (fsync(writer.file.get()) != 0 || close(writer.file.release()) != 0)
-    return failWrite(writer, errno, error);
-  if (rename(writer.temporaryPath.c_str(), writer.path.c_str()) != 0)
-    return moe_error_set(error, MOE_IO_ERROR,
-                         "cannot rename the finished file to '%s': %s; choose "
-                         "another name [moe-write-rename]",
-                         ShownPath(writer.path.c_str()).text,
-                         errnoText(errno).c_str());
-  writer.temporaryPath.clear();
-  return syncFolder(writer, error);
+                         ShownPath(writer.file.getPath().c_str()).text);
+  return writer.file.commit(error);
 }
 
 //===----------------------------------------------------------------------===//
 // C interface
 //===----------------------------------------------------------------------===//
-
-int32_t moe_safetensors_check_target(const char *path, moe_error *error) {
-  clearError(error);
-  if (!path || !*path)
-    return failArguments(error);
-  return checkTarget(path, error);
-}
 
 int32_t moe_safetensors_writer_open(const char *path, const char *const *names,
                                     const moe_tensor *shapes, size_t count,
