@@ -9,22 +9,76 @@
 #include "MoE/InitAllDialects.h"
 #include "MoE/InitAllPasses.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "support/ExitCode.h"
 #include "support/OutOfMemory.h"
+#include "support/Outputs.h"
+#include "support/Process.h"
+#include "support/SourceText.h"
 #include "llvm/Support/CommandLine.h"
-#include "llvm/Support/PrettyStackTrace.h"
-#include <cstdlib>
+#include "llvm/Support/MemoryBuffer.h"
+
+using llvm::Error;
+using llvm::Expected;
+using llvm::StringRef;
+
+static llvm::cl::opt<bool> readBytecode(
+    "read-bytecode",
+    llvm::cl::desc("Read bytecode, too. Only for files that are trusted like "
+                   "programs: its reader crashes on damaged ones"));
+
+static Expected<std::unique_ptr<llvm::MemoryBuffer>> readInput(StringRef path) {
+  auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(path);
+  if (!buffer)
+    return moe::makeError(moe::statusOf(buffer.getError()),
+                          "'" + path + "' cannot be read (" +
+                              buffer.getError().message() +
+                              "), expected a file with MLIR text; check the "
+                              "path [moe-opt-input]");
+  StringRef contents = (*buffer)->getBuffer();
+  if (!readBytecode || !moe::isBytecode(contents))
+    if (Error error = moe::checkSourceText(path, contents))
+      return std::move(error);
+  return std::move(*buffer);
+}
+
+/// False if a diagnostic said what failed.
+static Expected<bool> runPasses(StringRef input, const std::string &output,
+                                mlir::DialectRegistry &registry,
+                                const mlir::MlirOptMainConfig &config) {
+  if (Error error =
+          moe::checkOutputs({{"-o", output, /*isText=*/true}}, /*inputs=*/{}))
+    return std::move(error);
+  auto buffer = readInput(input);
+  if (!buffer)
+    return buffer.takeError();
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (failed(mlir::MlirOptMain(os, std::move(*buffer), registry, config)))
+    return false;
+  if (Error error = moe::writeTextOrStdout(output, text))
+    return std::move(error);
+  return true;
+}
 
 int main(int argc, char **argv) {
-  moe::exitWhenOutOfMemory("moe-opt", EXIT_FAILURE);
-  llvm::setBugReportMsg("PLEASE report this defect of moe-mlir, with the input "
-                        "and the command line.\n");
+  moe::Process process(argc, argv);
+  moe::exitWhenOutOfMemory("moe-opt",
+                           int(moe::getExitCode(MOE_OUT_OF_MEMORY)));
   llvm::cl::SetVersionPrinter([](llvm::raw_ostream &os) {
     os << "moe-opt " MOE_VERSION " (MLIR " LLVM_VERSION_STRING ")\n";
   });
   mlir::DialectRegistry registry;
   mlir::moe::registerAllDialects(registry);
   mlir::moe::registerAllPasses();
-  return mlir::asMainReturnCode(mlir::MlirOptMain(
+  auto [input, output] = mlir::registerAndParseCLIOptions(
       argc, argv, "moe-opt: compiler for Mixture-of-Experts models\n",
-      registry));
+      registry);
+  auto config = mlir::MlirOptMainConfig::createFromCLOptions();
+  if (config.shouldShowDialects() || config.shouldListPasses())
+    return mlir::asMainReturnCode(
+        mlir::MlirOptMain(argc, argv, input, output, registry));
+  Expected<bool> succeeded = runPasses(input, output, registry, config);
+  if (!succeeded)
+    return int(moe::reportError("moe-opt", succeeded.takeError()));
+  return *succeeded ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -7,11 +7,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "Bindings.h"
-#include "Failure.h"
+#include "support/ExitCode.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/Twine.h"
 
 using namespace llvm;
+using namespace moe;
 using namespace moe::run;
 
 static Error malformed(StringRef option, StringRef text, StringRef form) {

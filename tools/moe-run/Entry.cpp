@@ -7,11 +7,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "Entry.h"
-#include "Failure.h"
 #include "Symbols.h"
+#include "support/ExitCode.h"
 #include "llvm/ADT/STLExtras.h"
 
 using namespace llvm;
+using namespace moe;
 using namespace moe::run;
 
 Entry::~Entry() = default;

@@ -8,12 +8,13 @@
 
 #include "Evaluate.h"
 #include "Clock.h"
-#include "Failure.h"
+#include "support/ExitCode.h"
 #include "llvm/ADT/Twine.h"
 #include <algorithm>
 #include <cmath>
 
 using namespace llvm;
+using namespace moe;
 using namespace moe::run;
 
 Error moe::run::checkWindows(const Tensor &windows, int64_t maxPositions) {

@@ -8,12 +8,13 @@
 
 #include "Generate.h"
 #include "Clock.h"
-#include "Failure.h"
+#include "support/ExitCode.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Twine.h"
 #include <algorithm>
 
 using namespace llvm;
+using namespace moe;
 using namespace moe::run;
 
 //===----------------------------------------------------------------------===//

@@ -7,14 +7,15 @@
 //===----------------------------------------------------------------------===//
 
 #include "Inputs.h"
-#include "Failure.h"
 #include "LanguageModel.h"
 #include "Philox.h"
+#include "support/ExitCode.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Twine.h"
 #include <cmath>
 
 using namespace llvm;
+using namespace moe;
 using namespace moe::run;
 
 //===----------------------------------------------------------------------===//

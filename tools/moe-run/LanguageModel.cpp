@@ -7,9 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "LanguageModel.h"
-#include "Failure.h"
 #include "Inputs.h"
 #include "Symbols.h"
+#include "support/ExitCode.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Twine.h"
 

@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Options.h"
-#include "Failure.h"
+#include "support/ExitCode.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Config/llvm-config.h"
@@ -15,6 +15,7 @@
 #include <cmath>
 
 using namespace llvm;
+using namespace moe;
 using namespace moe::run;
 
 //===----------------------------------------------------------------------===//
@@ -385,7 +386,7 @@ moe::run::parseOptions(int argc, const char *const *argv) {
     return makeUsageError(complaints);
   if (commandLine.help) {
     cl::PrintHelpMessage(/*Hidden=*/false, /*Categorized=*/true);
-    outs() << '\n' << describeExitCodes() << epilogue;
+    outs() << '\n' << describeExitCodes(/*comparesResults=*/true) << epilogue;
     return std::nullopt;
   }
   if (commandLine.version) {

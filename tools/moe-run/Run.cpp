@@ -9,6 +9,7 @@
 #include "Run.h"
 #include "Clock.h"
 #include "Evaluate.h"
+#include "Files.h"
 #include "Generate.h"
 #include "Inputs.h"
 #include "MoE/Import/ModelConfig.h"
@@ -16,8 +17,8 @@
 #include "Progress.h"
 #include "Stats.h"
 #include "TextStream.h"
-#include "moe_rt/file.h"
 #include "moe_rt/safetensors.h"
+#include "support/Outputs.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/Twine.h"
@@ -45,7 +46,6 @@ public:
 
 private:
   Error readFiles();
-  Error checkOutputFile() const;
   Error open();
   Error checkExpectations() const;
   Error callOnce();
@@ -107,15 +107,6 @@ Error Runner::loadTokenizer() {
   return Error::success();
 }
 
-/// Says before anything is computed that the results could not be written.
-Error Runner::checkOutputFile() const {
-  moe_error error = {};
-  if (options.outputFile.empty() ||
-      moe_file_check_target(options.outputFile.c_str(), &error) == MOE_OK)
-    return Error::success();
-  return makeError(error);
-}
-
 Error Runner::readFiles() {
   if (options.path != "-" && !sys::fs::exists(options.path))
     return makeError(MOE_NOT_FOUND,
@@ -126,7 +117,7 @@ Error Runner::readFiles() {
     return invalidInput("--outputs was given with a module, whose outputs are "
                         "fixed, expected a model directory; leave it out "
                         "[moe-run-outputs]");
-  if (Error error = checkOutputFile())
+  if (Error error = checkFiles(options))
     return error;
   for (const TensorBinding &binding : options.expectations) {
     Expected<Tensor> tensor = readTensor(binding.source);
@@ -565,7 +556,7 @@ Expected<ExitCode> Runner::report() {
   if (options.wantsStats)
     if (Error error = writeStats())
       return std::move(error);
-  if (Error error = flushOutput())
+  if (Error error = flushStdout())
     return std::move(error);
   return allMatch ? ExitCode::Success : ExitCode::Mismatch;
 }
@@ -587,15 +578,4 @@ Expected<ExitCode> Runner::run() {
 
 Expected<ExitCode> moe::run::run(const Options &options) {
   return Runner(options).run();
-}
-
-Error moe::run::flushOutput() {
-  outs().flush();
-  std::error_code code = outs().error();
-  if (!code)
-    return Error::success();
-  outs().clear_error();
-  return makeError(MOE_IO_ERROR,
-                   "stdout cannot be written (" + code.message() +
-                       "); make room or write elsewhere [moe-run-stdout]");
 }

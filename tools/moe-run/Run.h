@@ -9,16 +9,13 @@
 #ifndef MOE_TOOLS_MOERUN_RUN_H
 #define MOE_TOOLS_MOERUN_RUN_H
 
-#include "Failure.h"
 #include "Options.h"
+#include "support/ExitCode.h"
 
 namespace moe::run {
 
 /// Opens the model, calls it as `options` say and reports what came out.
 llvm::Expected<ExitCode> run(const Options &options);
-
-/// Empties the buffer of stdout; fails when something could not be written.
-llvm::Error flushOutput();
 
 } // namespace moe::run
 

@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "Sampling.h"
-#include "Failure.h"
 #include "Philox.h"
+#include "support/ExitCode.h"
 #include "llvm/ADT/Twine.h"
 #include <algorithm>
 #include <cmath>

@@ -7,11 +7,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "Stats.h"
-#include "Failure.h"
-#include "llvm/ADT/Twine.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Signals.h"
-#include "llvm/Support/raw_ostream.h"
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <sys/resource.h>
@@ -90,54 +85,4 @@ std::string moe::run::toJson(const Stats &stats) {
   if (!layers.empty())
     json["experts"] = std::move(layers);
   return json.dump(/*indent=*/2) + "\n";
-}
-
-//===----------------------------------------------------------------------===//
-// Writing
-//===----------------------------------------------------------------------===//
-
-static Error cannotWrite(StringRef path, const Twine &reason) {
-  return makeError(MOE_IO_ERROR,
-                   "'" + path + "' cannot be written (" + reason +
-                       "); choose another file or make room [moe-run-write]");
-}
-
-/// Writes to an open file and closes it.
-static std::error_code writeAndClose(int descriptor, StringRef text) {
-  raw_fd_ostream os(descriptor, /*shouldClose=*/true);
-  os << text;
-  os.close();
-  std::error_code code = os.error();
-  os.clear_error();
-  return code;
-}
-
-Error moe::run::writeText(StringRef path, StringRef text) {
-  sys::fs::file_status status;
-  bool isDevice = !sys::fs::status(path, status) &&
-                  !sys::fs::is_regular_file(status) &&
-                  !sys::fs::is_directory(status);
-  int descriptor;
-  // A device or pipe cannot be replaced by a file, and need not be.
-  if (isDevice) {
-    if (std::error_code code = sys::fs::openFileForWrite(
-            path, descriptor, sys::fs::CD_OpenExisting))
-      return cannotWrite(path, code.message());
-    if (std::error_code code = writeAndClose(descriptor, text))
-      return cannotWrite(path, code.message());
-    return Error::success();
-  }
-  SmallString<128> temporary;
-  if (std::error_code code = sys::fs::createUniqueFile(path + ".tmp-%%%%%%%%",
-                                                       descriptor, temporary))
-    return cannotWrite(path, code.message());
-  sys::RemoveFileOnSignal(temporary);
-  std::error_code code = writeAndClose(descriptor, text);
-  if (!code)
-    code = sys::fs::rename(temporary, path);
-  sys::DontRemoveFileOnSignal(temporary);
-  if (!code)
-    return Error::success();
-  sys::fs::remove(temporary);
-  return cannotWrite(path, code.message());
 }

@@ -47,9 +47,6 @@ struct Stats {
 /// The statistics as a JSON text that ends in a newline.
 std::string toJson(const Stats &stats);
 
-/// Writes `text` to `path`, completely or not at all.
-llvm::Error writeText(llvm::StringRef path, llvm::StringRef text);
-
 } // namespace moe::run
 
 #endif // MOE_TOOLS_MOERUN_STATS_H

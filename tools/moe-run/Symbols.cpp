@@ -7,14 +7,15 @@
 //===----------------------------------------------------------------------===//
 
 #include "Symbols.h"
-#include "Failure.h"
 #include "moe_rt/safetensors.h"
+#include "support/ExitCode.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace llvm;
+using namespace moe;
 using namespace moe::run;
 
 //===----------------------------------------------------------------------===//

@@ -7,8 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "Tensors.h"
-#include "Failure.h"
 #include "MoE/Import/CheckpointPtr.h"
+#include "moe_rt/safetensors.h"
+#include "support/ExitCode.h"
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"

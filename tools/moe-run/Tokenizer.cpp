@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Tokenizer.h"
-#include "Failure.h"
+#include "support/ExitCode.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/FileSystem.h"

@@ -8,9 +8,10 @@
 
 #include "Run.h"
 #include "support/OutOfMemory.h"
-#include "llvm/Support/InitLLVM.h"
-#include "llvm/Support/PrettyStackTrace.h"
+#include "support/Outputs.h"
+#include "support/Process.h"
 
+using namespace moe;
 using namespace moe::run;
 
 static llvm::Expected<ExitCode> runMain(int argc, char **argv) {
@@ -18,22 +19,20 @@ static llvm::Expected<ExitCode> runMain(int argc, char **argv) {
   if (!options)
     return options.takeError();
   if (*options)
-    return run(**options);
-  if (llvm::Error error = flushOutput())
+    return moe::run::run(**options);
+  if (llvm::Error error = flushStdout())
     return std::move(error);
   return ExitCode::Success;
 }
 
 int main(int argc, char **argv) {
-  llvm::setBugReportMsg("PLEASE report this defect of moe-mlir, with the input "
-                        "and the command line.\n");
-  moe::exitWhenOutOfMemory("moe-run", int(getExitCode(MOE_OUT_OF_MEMORY)));
-  llvm::InitLLVM init(argc, argv);
+  Process process(argc, argv);
+  exitWhenOutOfMemory("moe-run", int(getExitCode(MOE_OUT_OF_MEMORY)));
   llvm::Expected<ExitCode> code = runMain(argc, argv);
   if (code)
     return int(*code);
-  ExitCode failure = reportError(code.takeError());
+  ExitCode failure = reportError("moe-run", code.takeError());
   // What was printed before the failure; it is reported already.
-  llvm::consumeError(flushOutput());
+  llvm::consumeError(flushStdout());
   return int(failure);
 }

@@ -11,17 +11,19 @@
 #include "MoE/Import/RandomCheckpoint.h"
 #include "MoE/Import/Report.h"
 #include "mlir/IR/MLIRContext.h"
-#include "mlir/Support/FileUtilities.h"
 #include "moe_rt/safetensors.h"
+#include "support/ExitCode.h"
 #include "support/OutOfMemory.h"
+#include "support/Outputs.h"
+#include "support/Process.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/InitLLVM.h"
-#include "llvm/Support/ToolOutputFile.h"
-#include <cstdlib>
 
 using namespace mlir;
 using namespace mlir::moe;
+using llvm::Error;
+using ::moe::invalidInput;
+using ::moe::makeError;
 namespace cl = llvm::cl;
 
 //===----------------------------------------------------------------------===//
@@ -70,13 +72,60 @@ static cl::opt<std::string> outputFile("o", cl::desc("Output file"),
                                        cl::value_desc("filename"),
                                        cl::init("-"), cl::cat(category));
 
+static const std::string exitCodes =
+    "\n" + ::moe::describeExitCodes(/*comparesResults=*/false);
+static cl::extrahelp exitCodesHelp(exitCodes); // keeps a reference
+
+//===----------------------------------------------------------------------===//
+// Checks
+//===----------------------------------------------------------------------===//
+
+static bool isRandomizing() { return randomizeSeed.getNumOccurrences() != 0; }
+
+static std::string configFile() { return directory + "/config.json"; }
+
+static Error checkOptions() {
+  if (!importHF)
+    return invalidInput("expected --import-hf, the only translation there is "
+                        "[moe-translate-mode]");
+  if (isRandomizing() && randomizedFile.empty())
+    return invalidInput("expected --out FILE with --randomize-weights "
+                        "[moe-translate-out]");
+  if (!isRandomizing() && randomizedFile.getNumOccurrences())
+    return invalidInput("--out is where --randomize-weights writes; add that, "
+                        "or name the file of the module or report with -o "
+                        "[moe-translate-out-alone]");
+  if (isRandomizing() && outputFile.getNumOccurrences())
+    return invalidInput("-o was given with --randomize-weights, which writes "
+                        "no module and no report; leave it out "
+                        "[moe-translate-o-unused]");
+  if (outputFile.empty())
+    return invalidInput("-o is empty, expected a file, or '-' for stdout "
+                        "[moe-translate-o]");
+  if (llvm::sys::fs::is_regular_file(directory))
+    return invalidInput("'" + directory +
+                        "' is a file, expected the directory of a model; "
+                        "leave out the name of the file "
+                        "[moe-translate-directory]");
+  return Error::success();
+}
+
+/// Outputs must not take the place of what is read.
+static Error checkFiles() {
+  std::vector<std::string> inputs;
+  if (!configOnly && !isRandomizing())
+    inputs = ::moe::listCheckpointFiles(directory);
+  inputs.push_back(configFile());
+  return ::moe::checkOutputs(
+      {{"--out", randomizedFile}, {"-o", outputFile, /*isText=*/true}}, inputs);
+}
+
 //===----------------------------------------------------------------------===//
 // Steps
 //===----------------------------------------------------------------------===//
 
-static int fail(const llvm::Twine &message) {
-  llvm::errs() << "moe-translate: error: " << message << "\n";
-  return 1;
+static Error fromImport(const hf::ImportError &error) {
+  return makeError(error.status, error.message);
 }
 
 /// The weights of the model, as its checkpoint stores them.
@@ -94,30 +143,7 @@ mapWeights(const hf::ModelConfig &config) {
   return hf::buildWeightMap(config, hf::listTensors(opened));
 }
 
-/// Opens the output, lets `write` fill it, and keeps it if that succeeded.
-static int writeOutput(llvm::function_ref<bool(llvm::raw_ostream &)> write) {
-  std::string error;
-  std::unique_ptr<llvm::ToolOutputFile> output =
-      openOutputFile(outputFile, &error);
-  if (!output)
-    return fail(error + " [moe-translate-output]");
-  if (!write(output->os()))
-    return 1;
-  output->os().flush();
-  if (output->os().has_error()) {
-    std::string reason = output->os().error().message();
-    output->os().clear_error();
-    return fail("writing '" + outputFile + "' failed: " + reason +
-                " [moe-translate-write]");
-  }
-  output->keep();
-  return 0;
-}
-
-static int writeRandomized(const hf::ModelConfig &config) {
-  if (randomizedFile.empty())
-    return fail("expected --out FILE with --randomize-weights "
-                "[moe-translate-out]");
+static Error writeRandomized(const hf::ModelConfig &config) {
   int lastPercent = -1;
   auto written = hf::randomizeCheckpoint(
       config, randomizeSeed, randomizedFile, [&](int64_t done, int64_t total) {
@@ -128,62 +154,72 @@ static int writeRandomized(const hf::ModelConfig &config) {
         lastPercent = percent;
       });
   if (!written)
-    return fail(written.message());
-  llvm::outs() << "wrote " << *written << " bytes\n";
-  return 0;
+    return fromImport(written.error());
+  return ::moe::writeTextOrStdout("-", "wrote " + std::to_string(*written) +
+                                           " bytes\n");
 }
 
-static int writeModule(const hf::ModelConfig &config,
-                       const hf::WeightMap &weights) {
+static Error writeModule(const hf::ModelConfig &config,
+                         const hf::WeightMap &weights) {
   auto options = hf::parseOutputs(outputs);
   if (!options)
-    return fail(options.message());
+    return fromImport(options.error());
   MLIRContext context;
   OwningOpRef<ModuleOp> module =
       hf::buildModelGraph(&context, config, weights, *options);
   if (!module)
-    return 1; // its verifier said why
-  return writeOutput([&](llvm::raw_ostream &os) {
-    module->print(os);
-    os << "\n";
-    return true;
-  });
+    return makeError(MOE_INTERNAL,
+                     "the imported graph is invalid, as said above");
+  std::string text;
+  llvm::raw_string_ostream(text) << *module << '\n';
+  return ::moe::writeTextOrStdout(outputFile, text);
+}
+
+static Error writeReport(const hf::ModelConfig &config,
+                         const hf::WeightMap &weights) {
+  auto report = hf::countParameters(config, weights);
+  if (!report)
+    return fromImport(report.error());
+  return ::moe::writeTextOrStdout(outputFile, reportFormat == ReportFormat::JSON
+                                                  ? hf::toJson(*report) + "\n"
+                                                  : hf::toText(*report));
+}
+
+static Error translate() {
+  if (Error error = checkOptions())
+    return error;
+  if (Error error = checkFiles())
+    return error;
+  auto config = hf::loadModelConfig(configFile());
+  if (!config)
+    return fromImport(config.error());
+  for (const std::string &key : config->unknownKeys)
+    llvm::errs() << "moe-translate: warning: config.json has the unknown key '"
+                 << key << "'; it has no effect\n";
+  if (isRandomizing())
+    return writeRandomized(*config);
+  auto weights = mapWeights(*config);
+  if (!weights)
+    return fromImport(weights.error());
+  return reportFormat == ReportFormat::None ? writeModule(*config, *weights)
+                                            : writeReport(*config, *weights);
 }
 
 int main(int argc, char **argv) {
-  ::moe::exitWhenOutOfMemory("moe-translate", EXIT_FAILURE);
-  llvm::InitLLVM init(argc, argv);
+  ::moe::Process process(argc, argv);
+  ::moe::exitWhenOutOfMemory("moe-translate",
+                             int(getExitCode(MOE_OUT_OF_MEMORY)));
   cl::SetVersionPrinter([](llvm::raw_ostream &os) {
     os << "moe-translate " MOE_VERSION " (MLIR " LLVM_VERSION_STRING ")\n";
   });
   cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(
+  bool isUnderstood = cl::ParseCommandLineOptions(
       argc, argv,
       "moe-translate: imports models\n\n"
       "  moe-translate --import-hf DIR            the model as MLIR text\n"
-      "  moe-translate --import-hf DIR --report   its parameter counts\n");
-  if (!importHF)
-    return fail("expected --import-hf, the only translation there is "
-                "[moe-translate-mode]");
-  auto config = hf::loadModelConfig(directory + "/config.json");
-  if (!config)
-    return fail(config.message());
-  for (const std::string &key : config->unknownKeys)
-    llvm::errs() << "moe-translate: warning: config.json has the unknown key '"
-                 << key << "'; it has no effect\n";
-  if (randomizeSeed.getNumOccurrences())
-    return writeRandomized(*config);
-  auto weights = mapWeights(*config);
-  if (!weights)
-    return fail(weights.message());
-  if (reportFormat == ReportFormat::None)
-    return writeModule(*config, *weights);
-  auto report = hf::countParameters(*config, *weights);
-  if (!report)
-    return fail(report.message());
-  return writeOutput([&](llvm::raw_ostream &os) {
-    os << (reportFormat == ReportFormat::JSON ? hf::toJson(*report)
-                                              : hf::toText(*report));
-    return true;
-  });
+      "  moe-translate --import-hf DIR --report   its parameter counts\n",
+      &llvm::errs());
+  if (!isUnderstood) // the parser said why
+    return int(::moe::ExitCode::InvalidArgument);
+  return int(::moe::reportError("moe-translate", translate()));
 }

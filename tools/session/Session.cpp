@@ -15,6 +15,7 @@
 #include "Reference.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "support/SourceText.h"
 #include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
@@ -176,12 +177,8 @@ Session::Impl::read(mlir::MLIRContext &context, StringRef path) {
                      "reading '" +
                          path + "' failed: " + buffer.getError().message() +
                          " [moe-session-open]");
-  // Reading bytecode from strangers is not safe in this version of MLIR.
-  if ((*buffer)->getBuffer().starts_with("ML\xefR"))
-    return makeError(MOE_UNSUPPORTED,
-                     "expected MLIR text, but '" + path +
-                         "' is bytecode; convert it with mlir-opt "
-                         "[moe-session-bytecode]");
+  if (Error error = checkSourceText(path, (*buffer)->getBuffer()))
+    return error;
   return parse(context, std::move(*buffer));
 }
 

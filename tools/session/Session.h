@@ -16,8 +16,8 @@
 #define MOE_TOOLS_SESSION_SESSION_H
 
 #include "MoE/Dialect/MoE/Transforms/RowTile.h"
-#include "StatusError.h"
 #include "moe_rt/context.h"
+#include "support/StatusError.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"

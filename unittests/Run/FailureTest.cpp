@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Failure.h"
 #include "Support.h"
+#include "support/ExitCode.h"
 
 using namespace moe;
 using namespace moe::run;
@@ -25,7 +25,7 @@ TEST(FailureTest, EveryStatusHasItsExitCode) {
 }
 
 TEST(FailureTest, HelpListsEveryExitCode) {
-  std::string text = describeExitCodes();
+  std::string text = describeExitCodes(/*comparesResults=*/true);
   for (int code = 0; code <= int(ExitCode::Internal); ++code)
     EXPECT_NE(text.find("\n  " + std::to_string(code) + "  "),
               std::string::npos)
@@ -33,10 +33,11 @@ TEST(FailureTest, HelpListsEveryExitCode) {
 }
 
 TEST(FailureTest, ErrorsCarryTheirStatus) {
-  EXPECT_EQ(reportError(llvm::Error::success()), ExitCode::Success);
-  EXPECT_EQ(reportError(invalidInput("a")), ExitCode::InvalidArgument);
-  EXPECT_EQ(reportError(makeError(MOE_IO_ERROR, "b")), ExitCode::IoError);
-  EXPECT_EQ(reportError(makeError(moe_error{MOE_NOT_FOUND, "c"})),
+  EXPECT_EQ(reportError("test", llvm::Error::success()), ExitCode::Success);
+  EXPECT_EQ(reportError("test", invalidInput("a")), ExitCode::InvalidArgument);
+  EXPECT_EQ(reportError("test", makeError(MOE_IO_ERROR, "b")),
+            ExitCode::IoError);
+  EXPECT_EQ(reportError("test", makeError(moe_error{MOE_NOT_FOUND, "c"})),
             ExitCode::NotFound);
 }
 

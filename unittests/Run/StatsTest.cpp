@@ -8,10 +8,12 @@
 
 #include "Stats.h"
 #include "Support.h"
+#include "support/Outputs.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include <nlohmann/json.hpp>
 
+using namespace moe;
 using namespace moe::run;
 
 TEST(StatsTest, ReportsDropsWhereTheSlotsAreKnown) {
@@ -46,10 +48,11 @@ TEST(WriteTextTest, ReplacesTheFileOrLeavesNothing) {
   EXPECT_EQ(messageOf(writeText(path, "new")), "");
   EXPECT_EQ((*llvm::MemoryBuffer::getFile(path))->getBuffer(), "new");
   EXPECT_TRUE(hasTag(messageOf(writeText((directory + "/no/x").str(), "x")),
-                     "[moe-run-write]"));
-  EXPECT_TRUE(hasTag(messageOf(writeText(directory, "x")), "[moe-run-write]"));
+                     "[moe-write-create]"));
   EXPECT_TRUE(
-      hasTag(messageOf(writeText("/dev/full", "x")), "[moe-run-write]"));
+      hasTag(messageOf(writeText(directory, "x")), "[moe-write-target]"));
+  EXPECT_TRUE(
+      hasTag(messageOf(writeText("/dev/full", "x")), "[moe-output-write]"));
   EXPECT_TRUE(llvm::sys::fs::exists("/dev/full"));
   std::error_code code;
   int numFiles = 0;

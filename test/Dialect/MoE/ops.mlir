@@ -4,7 +4,7 @@
 
 // RUN: moe-opt %s | moe-opt | FileCheck %s
 // RUN: moe-opt %s -mlir-print-op-generic | moe-opt | FileCheck %s
-// RUN: moe-opt %s -emit-bytecode | moe-opt | FileCheck %s
+// RUN: moe-opt %s -emit-bytecode | moe-opt --read-bytecode | FileCheck %s
 
 //===----------------------------------------------------------------------===//
 // moe.weight, #moe.source, !moe.bank

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "StatusError.h"
+#include "support/StatusError.h"
 #include "llvm/ADT/Twine.h"
 
 using namespace moe;

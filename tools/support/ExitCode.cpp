@@ -1,4 +1,4 @@
-//===- Failure.cpp - What moe-run exits with ------------------------------===//
+//===- ExitCode.cpp - What the tools exit with ----------------------------===//
 //
 // Part of the moe-mlir project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -6,14 +6,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Failure.h"
+#include "support/ExitCode.h"
+#include "support/SourceText.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/raw_ostream.h"
 #include <optional>
 
 using namespace llvm;
 using namespace moe;
-using namespace moe::run;
 
 namespace {
 struct Row {
@@ -38,28 +38,29 @@ static constexpr Row rows[] = {
     {ExitCode::Internal, MOE_INTERNAL, "a defect of moe-mlir; report it"},
 };
 
-ExitCode moe::run::getExitCode(moe_status status) {
+ExitCode moe::getExitCode(moe_status status) {
   const Row *found =
       find_if(rows, [=](const Row &row) { return row.status == status; });
   return found == std::end(rows) ? ExitCode::Internal : found->code;
 }
 
-std::string moe::run::describeExitCodes() {
+std::string moe::describeExitCodes(bool comparesResults) {
   std::string text;
   raw_string_ostream os(text);
   os << "Exit codes:\n";
   for (const Row &row : rows)
-    os << "  " << int(row.code) << "  " << row.meaning << '\n';
+    if (comparesResults || row.code != ExitCode::Mismatch)
+      os << "  " << int(row.code) << "  " << row.meaning << '\n';
   return text;
 }
 
-Error moe::run::invalidInput(const Twine &message) {
+Error moe::invalidInput(const Twine &message) {
   return makeError(MOE_INVALID_ARGUMENT, message);
 }
 
-ExitCode moe::run::reportError(Error error) {
+ExitCode moe::reportError(StringRef tool, Error error) {
   Failure failure = takeFailure(std::move(error));
   if (failure.status != MOE_OK)
-    errs() << "moe-run: error: " << failure.message << '\n';
+    errs() << tool << ": error: " << maskControls(failure.message) << '\n';
   return getExitCode(failure.status);
 }

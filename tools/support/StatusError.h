@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef MOE_TOOLS_SESSION_STATUSERROR_H
-#define MOE_TOOLS_SESSION_STATUSERROR_H
+#ifndef MOE_TOOLS_SUPPORT_STATUSERROR_H
+#define MOE_TOOLS_SUPPORT_STATUSERROR_H
 
 #include "moe_rt/error.h"
 #include "llvm/Support/Error.h"
@@ -54,4 +54,4 @@ Failure takeFailure(llvm::Error error);
 
 } // namespace moe
 
-#endif // MOE_TOOLS_SESSION_STATUSERROR_H
+#endif // MOE_TOOLS_SUPPORT_STATUSERROR_H
