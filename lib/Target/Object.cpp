@@ -51,6 +51,14 @@ static const llvm::Target *lookupTarget(const std::string &triple,
   return found;
 }
 
+/// False for a processor without the instructions that all code for `triple`
+/// has; LLVM would end the process.
+static bool runsCodeFor(const llvm::Triple &triple,
+                        const llvm::MCSubtargetInfo &processor) {
+  return triple.getArch() != llvm::Triple::x86_64 ||
+         processor.checkFeatures("+64bit");
+}
+
 /// What LLVM knows of a processor, or null and the reason in `error`.
 static std::unique_ptr<llvm::MCSubtargetInfo>
 describeProcessor(const std::string &triple, StringRef cpu,
@@ -58,16 +66,20 @@ describeProcessor(const std::string &triple, StringRef cpu,
   const llvm::Target *found = lookupTarget(triple, error);
   if (!found)
     return nullptr;
+  auto describe = [&](StringRef name) {
+    return std::unique_ptr<llvm::MCSubtargetInfo>(
+        found->createMCSubtargetInfo(llvm::Triple(triple), name, ""));
+  };
   // Given a name that it does not know, LLVM would warn and go on without it.
-  std::unique_ptr<llvm::MCSubtargetInfo> any(
-      found->createMCSubtargetInfo(llvm::Triple(triple), "", ""));
-  if (!any->isCPUStringValid(cpu)) {
-    error = "expected a processor that LLVM knows, but got '" + cpu.str() +
-            "'; llc -mcpu=help lists them [moe-target-cpu]";
-    return nullptr;
-  }
-  return std::unique_ptr<llvm::MCSubtargetInfo>(
-      found->createMCSubtargetInfo(llvm::Triple(triple), cpu, ""));
+  std::unique_ptr<llvm::MCSubtargetInfo> processor;
+  if (describe("")->isCPUStringValid(cpu))
+    processor = describe(cpu);
+  if (processor && runsCodeFor(llvm::Triple(triple), *processor))
+    return processor;
+  error = "expected a processor that LLVM knows and that runs code for " +
+          triple + ", but got '" + cpu.str() +
+          "'; llc -mcpu=help lists all [moe-target-cpu]";
+  return nullptr;
 }
 
 CPUTarget CPUTarget::host() {

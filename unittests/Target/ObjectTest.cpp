@@ -116,8 +116,10 @@ TEST_F(ObjectTest, SameModuleSameBytes) {
   EXPECT_EQ(first->getBuffer(), second->getBuffer());
 }
 
-TEST_F(ObjectTest, RefusesUnknownProcessors) {
-  for (StringRef cpu : {"nonsense", "", "haswell ", "x86_64"}) {
+TEST_F(ObjectTest, RefusesProcessorsWithoutThisCode) {
+  // The last ones are known, but have no 64-bit instructions.
+  for (StringRef cpu :
+       {"nonsense", "", "haswell ", "x86_64", "i386", "pentium4"}) {
     std::string error;
     EXPECT_FALSE(CPUTarget::get(cpu, error)) << cpu.str();
     EXPECT_TRUE(StringRef(error).ends_with("[moe-target-cpu]")) << error;

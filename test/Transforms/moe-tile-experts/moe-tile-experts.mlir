@@ -23,7 +23,11 @@
 // CHECK: %[[TILES:.*]] = arith.maxsi
 // CHECK: arith.ceildivsi %[[COUNT]], %[[TILES]]
 // CHECK: %[[EVEN:.*]] = arith.maxsi
-// CHECK: %[[STEP:.*]] = arith.minsi %[[EVEN]], %[[MOST]]
+// No tile is larger than all rows are: that bounds its memory.
+// CHECK: %[[ALL:.*]] = tensor.dim %[[ROWS]]
+// CHECK: %[[SOME:.*]] = arith.maxsi %[[ALL]]
+// CHECK: %[[BOUND:.*]] = arith.minsi %[[SOME]], %[[MOST]]
+// CHECK: %[[STEP:.*]] = arith.minsi %[[EVEN]], %[[BOUND]]
 // CHECK: scf.for %[[ROW:.*]] = %[[LOW]] to %[[HIGH]] step %[[STEP]] iter_args(%[[TILED:.*]] = %[[OUT]])
 // CHECK: %[[LEFT:.*]] = arith.subi %[[HIGH]], %[[ROW]]
 // CHECK: %[[SIZE:.*]] = arith.minsi %[[LEFT]], %[[STEP]]

@@ -107,7 +107,11 @@ private:
     Value count = arith::MaxSIOp::create(builder, loc, tiles, one);
     Value even = arith::CeilDivSIOp::create(builder, loc, rows, count);
     Value step = arith::MaxSIOp::create(builder, loc, even, one);
-    return arith::MinSIOp::create(builder, loc, step, most);
+    // What bounds the memory of a tile: no group has more rows than there are.
+    Value all = tensor::DimOp::create(builder, loc, this->rows, 0);
+    Value some = arith::MaxSIOp::create(builder, loc, all, one);
+    Value bound = arith::MinSIOp::create(builder, loc, some, most);
+    return arith::MinSIOp::create(builder, loc, step, bound);
   }
 
   /// Rows [first, first + size): slice, compute, put back.
