@@ -62,8 +62,7 @@ static Expected<bool> runPasses(StringRef input, const std::string &output,
 
 int main(int argc, char **argv) {
   moe::Process process(argc, argv);
-  moe::exitWhenOutOfMemory("moe-opt",
-                           int(moe::getExitCode(MOE_OUT_OF_MEMORY)));
+  moe::exitWhenOutOfMemory("moe-opt", int(moe::getExitCode(MOE_OUT_OF_MEMORY)));
   llvm::cl::SetVersionPrinter([](llvm::raw_ostream &os) {
     os << "moe-opt " MOE_VERSION " (MLIR " LLVM_VERSION_STRING ")\n";
   });

@@ -116,6 +116,8 @@ private:
   Error bindGiven();
   Error bindNumbers();
   Error bindValues();
+  /// Whether there is state from before the call.
+  bool hasPast() const;
   Error bindState();
   Error bindRandom();
   Error checkComplete();
@@ -168,7 +170,13 @@ Error InputBuilder::bind(StringRef name, Tensor tensor) {
   Expected<size_t> index = findUnset(name);
   if (!index)
     return index.takeError();
-  int32_t dtype = function.inputs[*index].dtype;
+  const moe_argument &input = function.inputs[*index];
+  if (tensor.get().rank != input.rank)
+    return invalidInput("input '" + name + "' has rank " +
+                        Twine(tensor.get().rank) + ", expected " +
+                        describeShape(function, input) +
+                        "; reshape it [moe-run-input-rank]");
+  int32_t dtype = input.dtype;
   if (tensor.get().dtype == dtype)
     return set(*index, std::move(tensor));
   return set(*index, widen(name, tensor, dtype));
@@ -228,8 +236,14 @@ std::optional<int64_t> InputBuilder::getContext() const {
   return context;
 }
 
+bool InputBuilder::hasPast() const {
+  std::optional<size_t> past = findInput(function, names::past);
+  return past && isSet(*past) && readInteger(inputs[*past]->get(), 0) != 0;
+}
+
+/// State of positions before the call cannot be assumed.
 Error InputBuilder::bindState() {
-  if (!request.isLanguageModel)
+  if (!request.isLanguageModel || (hasPast() && !request.randomSeed))
     return Error::success();
   std::optional<int64_t> context = getContext();
   if (!context) // what is missing is said by a later step
@@ -239,6 +253,8 @@ Error InputBuilder::bindState() {
       continue;
     if (Error error = set(i, makeState(input, symbols, *context)))
       return error;
+    if (hasPast())
+      fillRandom(input, inputs[i]->get(), *request.randomSeed, uint32_t(i));
   }
   return Error::success();
 }

@@ -26,9 +26,10 @@ struct InputRequest {
   std::vector<SymbolBinding> sizes;
   /// Fills what is left with random values.
   std::optional<uint64_t> randomSeed;
-  /// The entry is a language model: state that is not given starts as zeros,
-  /// with room for `context` positions (by default as many as there are after
-  /// the call), and the first position is 0.
+  /// The entry is a language model: the first position is 0, and then state
+  /// that is not given starts as zeros, with room for `context` positions (by
+  /// default as many as there are after the call). State of positions before
+  /// the first must be given, or made up like other inputs.
   bool isLanguageModel = false;
   std::optional<int64_t> context;
 };

@@ -9,6 +9,7 @@
 #include "Options.h"
 #include "support/ExitCode.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/CommandLine.h"
@@ -37,6 +38,17 @@ static constexpr StringLiteral epilogue =
     "--size tokens=16 --print=4\n";
 
 namespace {
+/// Text that may be left out: "--print" is not "--print=".
+struct OptionalText : cl::parser<std::string> {
+  using cl::parser<std::string>::parser;
+  bool parse(cl::Option &option, StringRef, StringRef text,
+             std::string &value) {
+    value = text.str();
+    return text.data() && text.empty() &&
+           option.error("is empty, expected a value");
+  }
+};
+
 /// Made when the command line is parsed, after the options of LLVM are gone.
 struct CommandLine {
   cl::OptionCategory running{"Options for what to run"};
@@ -81,7 +93,7 @@ struct CommandLine {
                        cl::cat(running)};
   std::string rowTileText =
       ("Rows of an expert that are computed together (default " +
-       Twine(moe::SessionOptions().rowTile) + ")")
+       Twine(moe::SessionOptions().rowTile) + "); 0: all of them")
           .str();
   cl::opt<int64_t> rowTile{"row-tile", cl::init(moe::SessionOptions().rowTile),
                            cl::value_desc("n"), cl::desc(rowTileText),
@@ -116,7 +128,7 @@ struct CommandLine {
       cl::desc("Write all outputs; when generating, those of the prompt and "
                "'greedy' or 'sampled', the new ids"),
       cl::cat(getting)};
-  cl::opt<std::string> print{
+  cl::opt<std::string, false, OptionalText> print{
       "print", cl::ValueOptional, cl::value_desc("n"),
       cl::desc("Print the outputs, the first n values of each row (default 8)"),
       cl::cat(getting)};
@@ -132,10 +144,11 @@ struct CommandLine {
   cl::opt<double> atol{"atol", cl::init(0), cl::value_desc("a"),
                        cl::desc("--expect: |got - want| may be a (default 0)"),
                        cl::cat(getting)};
-  cl::opt<std::string> stats{
+  cl::opt<std::string, false, OptionalText> stats{
       "stats", cl::ValueOptional, cl::value_desc("FILE"),
       cl::desc("Times, speed, memory and tokens per expert as JSON, to FILE or "
-               "stdout"),
+               "to stdout ('-'), where nothing else is printed then but to "
+               "stderr"),
       cl::cat(getting)};
 
   // Text.
@@ -161,8 +174,13 @@ struct CommandLine {
                                   "temperature give the same text"),
                          cl::cat(text)};
   cl::opt<bool> ignoreEos{"ignore-eos",
-                          cl::desc("Go on after a token that ends the text"),
+                          cl::desc("Go on after a token that ends the text "
+                                   "(eos_token_id of generation_config.json, "
+                                   "else of config.json)"),
                           cl::cat(text)};
+  cl::opt<bool> printIds{"print-ids",
+                         cl::desc("Print the new ids, not their text"),
+                         cl::cat(text)};
   cl::opt<bool> noCache{
       "no-cache",
       cl::desc("Run all positions again for every token (slow, to compare)"),
@@ -180,6 +198,10 @@ struct CommandLine {
 
 private:
   Error check() const;
+  Error checkConflicts() const;
+  Error checkNumbers() const;
+  Error checkTexts() const;
+  Error checkSizes() const;
   Error readLists(Options &options) const;
   Error readOptionalValues(Options &options) const;
 };
@@ -203,6 +225,10 @@ static Error outOfRange(StringRef option, const Twine &found,
                       expected + " [moe-run-option-value]");
 }
 
+/// More than any machine has cores, as the runtime says too, and more rows than
+/// a tile is faster with: mistakes.
+static constexpr int64_t mostThreads = 4096, mostRowsPerTile = 65536;
+
 /// 0, 1e-5, ...: not negative, not infinite, not NaN.
 static bool isTolerance(double value) {
   return std::isfinite(value) && value >= 0;
@@ -212,6 +238,14 @@ Error CommandLine::check() const {
   if (path.empty())
     return invalidInput("no PATH was given, expected an MLIR file or a model "
                         "directory; see --help [moe-run-no-path]");
+  for (auto step : {&CommandLine::checkConflicts, &CommandLine::checkTexts,
+                    &CommandLine::checkNumbers, &CommandLine::checkSizes})
+    if (Error error = (this->*step)())
+      return error;
+  return Error::success();
+}
+
+Error CommandLine::checkConflicts() const {
   if (isGiven(weights) && isGiven(randomWeights))
     return conflict("--weights and --random-weights exclude each other; give "
                     "one of them");
@@ -228,29 +262,57 @@ Error CommandLine::check() const {
   if (isGiven(maxNewTokens) && (isGiven(randomInputs) || isGiven(sizes)))
     return conflict("--max-new-tokens continues a prompt; leave out "
                     "--random-inputs and --size");
-  if (!isGiven(maxNewTokens) && (isGiven(temperature) || isGiven(seed) ||
-                                 isGiven(ignoreEos) || isGiven(noCache)))
-    return conflict("--temperature, --seed, --ignore-eos and --no-cache are "
-                    "for generated text; add --max-new-tokens");
-  if (threads < 0)
-    return outOfRange("threads", Twine(threads), "at least 0");
-  if (rowTile < 1)
-    return outOfRange("row-tile", Twine(rowTile), "at least 1");
-  if (batch < 1)
-    return outOfRange("batch", Twine(batch), "at least 1");
-  if (isGiven(context) && context < 1)
-    return outOfRange("context", Twine(context), "at least 1");
-  if (isGiven(maxNewTokens) && maxNewTokens < 1)
-    return outOfRange("max-new-tokens", Twine(maxNewTokens), "at least 1");
-  if (!isTolerance(temperature))
-    return outOfRange("temperature", Twine(std::to_string(temperature)),
-                      "a number that is not negative");
-  if (!isTolerance(rtol))
-    return outOfRange("rtol", Twine(std::to_string(rtol)),
-                      "a number that is not negative");
-  if (!isTolerance(atol))
-    return outOfRange("atol", Twine(std::to_string(atol)),
-                      "a number that is not negative");
+  if (!isGiven(maxNewTokens) &&
+      (isGiven(temperature) || isGiven(seed) || isGiven(ignoreEos) ||
+       isGiven(noCache) || isGiven(printIds)))
+    return conflict("--temperature, --seed, --ignore-eos, --no-cache and "
+                    "--print-ids are for generated text; add --max-new-tokens");
+  return Error::success();
+}
+
+/// An empty value is more often a variable of a script that was not set.
+Error CommandLine::checkTexts() const {
+  for (const auto *option : {&entry, &weights, &targetCPU, &output, &evaluate})
+    if (isGiven(*option) && option->empty())
+      return outOfRange(option->ArgStr, "empty", "a value");
+  if (output == "-")
+    return outOfRange("output", "'-'",
+                      "a file: what is printed would be in the middle of it");
+  return Error::success();
+}
+
+Error CommandLine::checkSizes() const {
+  StringSet<> seen;
+  for (StringRef size : sizes)
+    if (StringRef symbol = size.split('=').first; !seen.insert(symbol).second)
+      return outOfRange("size", "given twice for '" + symbol + "'", "one size");
+  return Error::success();
+}
+
+static std::string describeRange(int64_t lower, int64_t upper) {
+  std::string least = std::to_string(lower);
+  return upper == INT64_MAX ? "at least " + least
+                            : least + " to " + std::to_string(upper);
+}
+
+Error CommandLine::checkNumbers() const {
+  struct Number {
+    const cl::Option &option;
+    int64_t value, lower, upper;
+  };
+  const Number numbers[] = {{threads, threads, 0, mostThreads},
+                            {rowTile, rowTile, 0, mostRowsPerTile},
+                            {batch, batch, 1, INT64_MAX},
+                            {context, context, 1, INT64_MAX},
+                            {maxNewTokens, maxNewTokens, 1, INT64_MAX}};
+  for (const auto &[option, value, lower, upper] : numbers)
+    if (isGiven(option) && (value < lower || value > upper))
+      return outOfRange(option.ArgStr, Twine(value),
+                        describeRange(lower, upper));
+  for (const auto *option : {&temperature, &rtol, &atol})
+    if (!isTolerance(*option))
+      return outOfRange(option->ArgStr, std::to_string(*option),
+                        "a number that is not negative");
   return Error::success();
 }
 
@@ -304,7 +366,7 @@ Error CommandLine::readOptionalValues(Options &options) const {
     options.evaluate = std::move(*source);
   }
   options.wantsStats = isGiven(stats);
-  options.statsFile = stats;
+  options.statsFile = stats == "-" ? "" : stats.getValue();
   return Error::success();
 }
 
@@ -333,6 +395,7 @@ Expected<Options> CommandLine::read() const {
   options.maxNewTokens = getIfGiven(maxNewTokens);
   options.sampling = {temperature, seed};
   options.ignoreEos = ignoreEos;
+  options.printIds = printIds;
   options.useCache = !noCache;
   options.batch = batch;
   options.isQuiet = quiet;

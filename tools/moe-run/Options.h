@@ -38,6 +38,7 @@ struct Options {
   std::optional<int64_t> maxNewTokens;
   Sampling sampling;
   bool ignoreEos = false;
+  bool printIds = false;
   bool useCache = true;
 
   std::optional<FileTensor> evaluate;

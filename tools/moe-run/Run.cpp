@@ -12,13 +12,13 @@
 #include "Files.h"
 #include "Generate.h"
 #include "Inputs.h"
-#include "MoE/Import/ModelConfig.h"
 #include "Print.h"
 #include "Progress.h"
 #include "Stats.h"
 #include "TextStream.h"
 #include "moe_rt/safetensors.h"
 #include "support/Outputs.h"
+#include "support/SourceText.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/Twine.h"
@@ -45,23 +45,27 @@ public:
   Expected<ExitCode> run();
 
 private:
-  Error readFiles();
+  Error checkPath() const;
+  Error readTensors();
+  Error loadTokenizer();
+  Error readInfo();
+  Error checkCalls();
   Error open();
-  Error checkExpectations() const;
+  Error checkResults() const;
   Error callOnce();
   Error generateText();
   Error evaluateWindows();
   Expected<ExitCode> report();
 
-  Error loadTokenizer();
+  void explainIds(Error error) const;
   Error findPrompts();
   Expected<std::vector<int64_t>> encode(StringRef prompt) const;
   Error findPromptInput();
   Error takePromptFrom(const Tensor &ids);
   Expected<InputRequest> requestInputs();
-  Expected<GenerationRequest> requestGeneration() const;
+  GenerationRequest requestGeneration() const;
   Expected<LanguageModel> createModel();
-  Expected<Generation> generateAndPrint(const GenerationRequest &request);
+  Expected<Generation> generateAndPrint();
   void printSequences(const Generation &generation) const;
   void printSpeed(const CallTimes &times) const;
   bool compareResults() const;
@@ -69,7 +73,22 @@ private:
   Error writeStats();
 
   bool isDirectory() const { return sys::fs::is_directory(options.path); }
-  bool streamsText() const { return tokenizer && prompts.size() == 1; }
+  bool printsText() const { return tokenizer && !options.printIds; }
+  bool streamsText() const { return printsText() && prompts.size() == 1; }
+  /// Whether only --stats asked for these results.
+  bool hidesCounts() const {
+    return options.wantsStats && isDirectory() &&
+           !is_contained(options.session.outputs, "expert_counts");
+  }
+  bool isHidden(StringRef result) const {
+    return hidesCounts() && result.starts_with("expert_counts.");
+  }
+  int64_t getVocabulary() const { return info ? info->vocabulary : 0; }
+  int64_t getMaxPositions() const { return info ? info->maxPositions : 0; }
+  /// Where text goes: not into the JSON of --stats.
+  raw_ostream &text() const {
+    return options.wantsStats && options.statsFile.empty() ? errs() : outs();
+  }
   StringRef getGeneratedName() const {
     return options.sampling.temperature == 0 ? "greedy" : "sampled";
   }
@@ -78,10 +97,12 @@ private:
   Progress progress;
   std::vector<Expectation> expectations;
   std::optional<Tensor> windows;
+  std::optional<GenerationInfo> info; ///< of a model directory
   std::optional<Tokenizer> tokenizer;
   std::unique_ptr<Session> session;
   std::optional<SessionEntry> entry;
   std::vector<std::vector<int64_t>> prompts;
+  GenerationRequest request; ///< for --max-new-tokens
   Stats stats;
   // What results points into.
   std::optional<LanguageModel> model;
@@ -95,71 +116,88 @@ private:
 // Before anything is compiled
 //===----------------------------------------------------------------------===//
 
-Error Runner::loadTokenizer() {
-  bool needsTokenizer = !options.prompts.empty();
-  bool canUseTokenizer = options.maxNewTokens && Tokenizer::isIn(options.path);
-  if (!needsTokenizer && !canUseTokenizer)
-    return Error::success();
-  Expected<Tokenizer> loaded = Tokenizer::load(options.path);
-  if (!loaded)
-    return loaded.takeError();
-  tokenizer.emplace(std::move(*loaded));
-  return Error::success();
-}
-
-Error Runner::readFiles() {
-  if (options.path != "-" && !sys::fs::exists(options.path))
-    return makeError(MOE_NOT_FOUND,
-                     "'" + Twine(options.path) +
-                         "' does not exist, expected an MLIR file or a model "
-                         "directory; correct the path [moe-run-path]");
+Error Runner::checkPath() const {
+  sys::fs::file_status status;
+  std::error_code code;
+  if (options.path != "-")
+    code = sys::fs::status(options.path, status);
+  if (code)
+    return makeError(statusOf(code), "'" + Twine(options.path) +
+                                         "' cannot be found (" +
+                                         code.message() +
+                                         "), expected an MLIR file or a model "
+                                         "directory; correct the path "
+                                         "[moe-run-path]");
   if (!options.session.outputs.empty() && !isDirectory())
     return invalidInput("--outputs was given with a module, whose outputs are "
                         "fixed, expected a model directory; leave it out "
                         "[moe-run-outputs]");
-  if (Error error = checkFiles(options))
-    return error;
+  return checkFiles(options);
+}
+
+Error Runner::readTensors() {
   for (const TensorBinding &binding : options.expectations) {
     Expected<Tensor> tensor = readTensor(binding.source);
     if (!tensor)
       return tensor.takeError();
     expectations.push_back({binding.name, std::move(*tensor)});
   }
-  if (options.evaluate) {
-    Expected<Tensor> tensor = readTensor(*options.evaluate);
-    if (!tensor)
-      return tensor.takeError();
-    windows.emplace(std::move(*tensor));
-    if (Error error = checkWindows(*windows, /*maxPositions=*/0))
-      return error;
-  }
-  return loadTokenizer();
+  if (!options.evaluate)
+    return Error::success();
+  Expected<Tensor> tensor = readTensor(*options.evaluate);
+  if (!tensor)
+    return tensor.takeError();
+  windows.emplace(std::move(*tensor));
+  return Error::success();
+}
+
+/// Without a prompt as text, a tokenizer is only there to print text: ids do.
+Error Runner::loadTokenizer() {
+  bool needsTokenizer = !options.prompts.empty();
+  bool canUseTokenizer = options.maxNewTokens && !options.printIds &&
+                         Tokenizer::isIn(options.path);
+  if (!needsTokenizer && !canUseTokenizer)
+    return Error::success();
+  Expected<Tokenizer> loaded = Tokenizer::load(options.path);
+  if (!loaded && needsTokenizer)
+    return loaded.takeError();
+  if (loaded)
+    tokenizer.emplace(std::move(*loaded));
+  else
+    explainIds(loaded.takeError());
+  return Error::success();
+}
+
+/// Says why ids are printed and not text.
+void Runner::explainIds(Error error) const {
+  std::string reason = takeFailure(std::move(error)).message;
+  if (!options.isQuiet)
+    errs() << "moe-run: ids will be printed, because " << maskControls(reason)
+           << '\n';
+}
+
+Error Runner::readInfo() {
+  if (!isDirectory())
+    return Error::success();
+  Expected<GenerationInfo> read = Session::readGenerationInfo(options.path);
+  if (!read)
+    return read.takeError();
+  info.emplace(std::move(*read));
+  stats.getTopK = [this](int64_t layer) {
+    const std::vector<int64_t> &topK = info->expertsPerToken;
+    return layer >= 0 && size_t(layer) < topK.size() ? topK[layer] : 0;
+  };
+  return Error::success();
 }
 
 //===----------------------------------------------------------------------===//
 // Opening
 //===----------------------------------------------------------------------===//
 
-/// Experts per token by layer, as the model directory says.
-static std::function<int64_t(int64_t)> readTopK(const std::string &directory) {
-  auto config = mlir::moe::hf::loadModelConfig(directory);
-  if (!config)
-    return nullptr;
-  std::vector<int64_t> topK;
-  for (const mlir::moe::hf::LayerConfig &layer : config->layers)
-    topK.push_back(layer.topK);
-  return [topK](int64_t layer) {
-    return layer >= 0 && size_t(layer) < topK.size() ? topK[layer] : 0;
-  };
-}
-
 Error Runner::open() {
   SessionOptions sessionOptions = options.session;
-  if (options.wantsStats && isDirectory()) {
-    if (!is_contained(sessionOptions.outputs, "expert_counts"))
-      sessionOptions.outputs.push_back("expert_counts");
-    stats.getTopK = readTopK(options.path);
-  }
+  if (hidesCounts())
+    sessionOptions.outputs.push_back("expert_counts");
   auto opened = Session::open(options.path, sessionOptions,
                               [&](StringRef what) { progress.begin(what); });
   progress.end();
@@ -173,13 +211,23 @@ Error Runner::open() {
   return Error::success();
 }
 
-/// Every name must be one of a result.
-Error Runner::checkExpectations() const {
+/// Results are told apart by name, and every expectation names one.
+Error Runner::checkResults() const {
+  if (expectations.empty() && options.outputFile.empty())
+    return Error::success();
   std::vector<std::string> known;
   for (const moe_argument &output : getOutputs(entry->getFunction()))
-    known.push_back(output.name);
+    if (!isHidden(output.name))
+      known.push_back(output.name);
   if (options.maxNewTokens)
     known.push_back(getGeneratedName().str());
+  for (auto [i, name] : enumerate(known))
+    if (is_contained(ArrayRef(known).drop_front(i + 1), name))
+      return makeError(MOE_INVALID_DATA,
+                       "two results have the name '" + name +
+                           "', expected one, by which --output and --expect "
+                           "know it; rename one of them "
+                           "[moe-run-result-twice]");
   for (const Expectation &expectation : expectations)
     if (!is_contained(known, expectation.name))
       return invalidInput("--expect names '" + Twine(expectation.name) +
@@ -196,7 +244,6 @@ Expected<std::vector<int64_t>> Runner::encode(StringRef prompt) const {
   Expected<std::vector<int64_t>> ids = tokenizer->encode(prompt);
   if (!ids)
     return ids.takeError();
-  const std::optional<GenerationInfo> &info = session->getGenerationInfo();
   std::optional<int64_t> begin = info ? info->beginOfText : std::nullopt;
   if (!begin)
     begin = tokenizer->getBeginOfText();
@@ -231,14 +278,19 @@ Error Runner::findPrompts() {
   return Error::success();
 }
 
-static int64_t getVocabulary(const Session &session) {
-  const std::optional<GenerationInfo> &info = session.getGenerationInfo();
-  return info ? info->vocabulary : 0;
-}
-
-static int64_t getMaxPositions(const Session &session) {
-  const std::optional<GenerationInfo> &info = session.getGenerationInfo();
-  return info ? info->maxPositions : 0;
+/// Refuses what the calls would, before anything is compiled.
+Error Runner::checkCalls() {
+  if (windows)
+    return checkWindows(*windows, getMaxPositions());
+  if (Error error = findPrompts())
+    return error;
+  if (options.maxNewTokens)
+    if (Error error = findPromptInput())
+      return error;
+  if (prompts.empty())
+    return Error::success();
+  request = requestGeneration();
+  return checkRequest(request, getVocabulary(), getMaxPositions());
 }
 
 Expected<LanguageModel> Runner::createModel() {
@@ -280,11 +332,6 @@ Expected<InputRequest> Runner::requestInputs() {
     request.tensors.emplace_back(binding.name, std::move(*tensor));
   }
   if (!prompts.empty()) {
-    GenerationRequest check;
-    check.prompts = prompts;
-    if (Error error = checkRequest(check, getVocabulary(*session),
-                                   getMaxPositions(*session)))
-      return std::move(error);
     Expected<Tensor> ids = makeIds(prompts);
     if (!ids)
       return ids.takeError();
@@ -298,8 +345,6 @@ Expected<InputRequest> Runner::requestInputs() {
 }
 
 Error Runner::callOnce() {
-  if (Error error = findPrompts())
-    return error;
   Expected<InputRequest> request = requestInputs();
   if (!request)
     return request.takeError();
@@ -326,21 +371,18 @@ Error Runner::callOnce() {
 // Text
 //===----------------------------------------------------------------------===//
 
-Expected<GenerationRequest> Runner::requestGeneration() const {
+/// One call is a generation of no tokens.
+GenerationRequest Runner::requestGeneration() const {
   GenerationRequest request;
   request.prompts = prompts;
-  request.maxNewTokens = *options.maxNewTokens;
+  request.maxNewTokens = options.maxNewTokens.value_or(0);
   request.sampling = options.sampling;
   request.useCache = options.useCache;
   request.context = options.context.value_or(0);
   request.keepPromptOutputs =
       !options.outputFile.empty() || options.print || !expectations.empty();
-  const std::optional<GenerationInfo> &info = session->getGenerationInfo();
   if (info && !options.ignoreEos)
     request.endOfText = info->endOfText;
-  if (Error error = checkRequest(request, getVocabulary(*session),
-                                 getMaxPositions(*session)))
-    return std::move(error);
   return request;
 }
 
@@ -350,14 +392,14 @@ void Runner::printSequences(const Generation &generation) const {
     int64_t steps = generation.ids.getShape()[1];
     ArrayRef<int64_t> fresh = generation.ids.elements<int64_t>().slice(
         i * steps, generation.lengths[i]);
-    if (!tokenizer) {
-      outs() << "ids " << i << ": ";
-      interleave(fresh, outs(), ",");
-      outs() << '\n';
+    if (!printsText()) {
+      text() << "ids " << i << ": ";
+      interleave(fresh, text(), ",");
+      text() << '\n';
     } else if (!streamsText()) {
       std::vector<int64_t> all = prompt;
       all.insert(all.end(), fresh.begin(), fresh.end());
-      outs() << "text " << i << ": " << tokenizer->decode(all) << '\n';
+      text() << "text " << i << ": " << tokenizer->decode(all) << '\n';
     }
     if (generation.lengths[i] < steps && !options.isQuiet)
       errs() << "moe-run: sequence " << i << " ended after "
@@ -366,41 +408,52 @@ void Runner::printSequences(const Generation &generation) const {
   }
 }
 
+/// " in 0.017 s (2776.7 tokens/s)".
+static void printRate(int64_t tokens, double seconds) {
+  errs() << " in " << format("%.3f", seconds) << " s";
+  if (seconds > 0)
+    errs() << " (" << format("%.1f", double(tokens) / seconds) << " tokens/s)";
+}
+
+/// The first new token of a sequence comes from the call with its prompt.
 void Runner::printSpeed(const CallTimes &times) const {
   if (options.isQuiet)
     return;
-  auto print = [](StringRef what, int64_t tokens, double seconds) {
-    errs() << what << tokens << " tokens in " << format("%.3f", seconds)
-           << " s";
-    if (seconds > 0)
-      errs() << " (" << format("%.1f", double(tokens) / seconds)
-             << " tokens/s)";
-  };
-  print("moe-run: prompt ", times.prefillTokens, times.prefillSeconds);
-  print(", generated ", times.decodeTokens, times.decodeSeconds);
+  errs() << "moe-run: prompt " << times.prefillTokens << " tokens";
+  printRate(times.prefillTokens, times.prefillSeconds);
+  errs() << ", generated " << times.decodeTokens + int64_t(prompts.size())
+         << " tokens";
+  if (times.decodeTokens > 0) {
+    errs() << ", " << times.decodeTokens << " of them after the prompt";
+    printRate(times.decodeTokens, times.decodeSeconds);
+  }
   errs() << '\n';
 }
 
 namespace {
-/// Prints the only sequence as it grows.
+/// Prints the only sequence as it grows; nothing before its first new token.
 class TextPrinter {
 public:
-  TextPrinter(const Tokenizer &tokenizer, ArrayRef<int64_t> prompt)
-      : stream(tokenizer) {
-    for (int64_t id : prompt)
-      outs() << stream.push(id);
-    outs().flush();
-  }
+  TextPrinter(raw_ostream &os, const Tokenizer &tokenizer,
+              ArrayRef<int64_t> prompt)
+      : os(os), stream(tokenizer), prompt(prompt) {}
 
   void add(int64_t id) {
-    outs() << stream.push(id);
-    outs().flush();
+    for (int64_t before : std::exchange(prompt, {}))
+      os << stream.push(before);
+    os << stream.push(id);
+    os.flush();
   }
 
-  void finish() { outs() << stream.finish() << '\n'; }
+  void finish() {
+    os << stream.finish() << '\n';
+    os.flush();
+  }
 
 private:
+  raw_ostream &os;
   TextStream stream;
+  ArrayRef<int64_t> prompt; ///< what was not printed of it
 };
 } // namespace
 
@@ -426,35 +479,28 @@ Error Runner::findPromptInput() {
 }
 
 /// Generates and prints text as it comes.
-Expected<Generation>
-Runner::generateAndPrint(const GenerationRequest &request) {
+Expected<Generation> Runner::generateAndPrint() {
   if (!streamsText()) {
     progress.begin("generating");
     Expected<Generation> generation = generate(*model, request);
     progress.end();
     return generation;
   }
-  TextPrinter printer(*tokenizer, prompts.front());
+  TextPrinter printer(text(), *tokenizer, prompts.front());
   Expected<Generation> generation =
       generate(*model, request,
                [&](ArrayRef<int64_t> fresh) { printer.add(fresh.front()); });
-  printer.finish();
+  if (generation)
+    printer.finish();
   return generation;
 }
 
 Error Runner::generateText() {
-  if (Error error = findPrompts())
-    return error;
-  if (Error error = findPromptInput())
-    return error;
-  Expected<GenerationRequest> request = requestGeneration();
-  if (!request)
-    return request.takeError();
   Expected<LanguageModel> created = createModel();
   if (!created)
     return created.takeError();
   model.emplace(std::move(*created));
-  Expected<Generation> generation = generateAndPrint(*request);
+  Expected<Generation> generation = generateAndPrint();
   if (!generation)
     return generation.takeError();
   printSequences(*generation);
@@ -462,7 +508,7 @@ Error Runner::generateText() {
   stats.calls = generation->times;
   outputs = std::move(generation->promptOutputs);
   generated = std::move(generation->ids);
-  if (request->keepPromptOutputs)
+  if (request.keepPromptOutputs)
     results = model->name(outputs);
   results.push_back({getGeneratedName().str(), &generated.get()});
   return Error::success();
@@ -473,8 +519,6 @@ Error Runner::generateText() {
 //===----------------------------------------------------------------------===//
 
 Error Runner::evaluateWindows() {
-  if (Error error = checkWindows(*windows, getMaxPositions(*session)))
-    return error;
   Expected<LanguageModel> created = createModel();
   if (!created)
     return created.takeError();
@@ -489,7 +533,7 @@ Error Runner::evaluateWindows() {
   if (!evaluation)
     return evaluation.takeError();
   stats.calls = evaluation->times;
-  outs() << "evaluated " << evaluation->numTokens << " tokens in "
+  text() << "evaluated " << evaluation->numTokens << " tokens in "
          << evaluation->numWindows << " windows: mean nll "
          << format("%.8g", evaluation->getMeanNll()) << " nats, top-1 accuracy "
          << format("%.8g", evaluation->getAccuracy()) << '\n';
@@ -509,7 +553,7 @@ bool Runner::compareResults() const {
     });
     Comparison comparison =
         compare(*result->tensor, expectation.tensor.get(), options.tolerance);
-    printComparison(outs(), result->name, comparison, *result->tensor,
+    printComparison(text(), result->name, comparison, *result->tensor,
                     expectation.tensor.get());
     allMatch &= comparison.isMatch();
   }
@@ -535,20 +579,20 @@ Error Runner::writeStats() {
   stats.workspaceBytes = session->getPeakWorkspace();
   stats.threads = moe_ctx_num_threads(session->getContext());
   std::string json = toJson(stats);
-  if (!options.statsFile.empty())
-    return writeText(options.statsFile, json);
-  outs() << json;
-  return Error::success();
+  return writeTextOrStdout(options.statsFile.empty() ? "-" : options.statsFile,
+                           json);
 }
 
 Expected<ExitCode> Runner::report() {
+  erase_if(results,
+           [&](const NamedTensor &result) { return isHidden(result.name); });
   bool saysNothing = options.outputFile.empty() && expectations.empty() &&
                      !options.maxNewTokens && !options.wantsStats;
   for (const NamedTensor &result : results)
     if (options.print)
-      printTensor(outs(), result, *options.print);
+      printTensor(text(), result, *options.print);
     else if (saysNothing)
-      printSummary(outs(), result);
+      printSummary(text(), result);
   bool allMatch = compareResults();
   if (!options.outputFile.empty())
     if (Error error = writeResults())
@@ -565,11 +609,13 @@ Expected<ExitCode> Runner::run() {
   auto call = options.evaluate       ? &Runner::evaluateWindows
               : options.maxNewTokens ? &Runner::generateText
                                      : &Runner::callOnce;
-  if (Error error = readFiles())
+  if (Error error = checkPath())
     return std::move(error);
-  if (Error error = open())
-    return std::move(error);
-  if (Error error = checkExpectations())
+  for (auto step : {&Runner::readTensors, &Runner::loadTokenizer,
+                    &Runner::readInfo, &Runner::checkCalls, &Runner::open})
+    if (Error error = (this->*step)())
+      return std::move(error);
+  if (Error error = checkResults())
     return std::move(error);
   if (Error error = (this->*call)())
     return std::move(error);

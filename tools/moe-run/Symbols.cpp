@@ -165,14 +165,23 @@ static void describeDim(raw_ostream &os, const moe_function &function,
       os << times << function.symbols[symbol];
 }
 
+std::string moe::run::describeShape(const moe_function &function,
+                                    const moe_argument &argument) {
+  std::string text;
+  raw_string_ostream os(text);
+  os << '[';
+  interleaveComma(getDims(argument), os,
+                  [&](const moe_dim &dim) { describeDim(os, function, dim); });
+  os << ']';
+  return text;
+}
+
 std::string moe::run::describeArgument(const moe_function &function,
                                        const moe_argument &argument) {
   std::string text;
   raw_string_ostream os(text);
-  os << "'" << argument.name << "': " << moe_dtype_name(argument.dtype) << " [";
-  interleaveComma(getDims(argument), os,
-                  [&](const moe_dim &dim) { describeDim(os, function, dim); });
-  os << "]";
+  os << "'" << argument.name << "': " << moe_dtype_name(argument.dtype) << ' '
+     << describeShape(function, argument);
   if (argument.has_range)
     os << " from " << argument.lower << " to " << argument.upper - 1;
   return text;

@@ -62,6 +62,9 @@ std::optional<int64_t> findSize(const moe_function &function,
                                 const moe_tensor &tensor,
                                 llvm::StringRef symbol);
 
+/// "[batch, seq]".
+std::string describeShape(const moe_function &function,
+                          const moe_argument &argument);
 /// "'input_ids': i64 [batch, seq] from 0 to 2047".
 std::string describeArgument(const moe_function &function,
                              const moe_argument &argument);

@@ -208,7 +208,7 @@ static Error translate() {
 int main(int argc, char **argv) {
   ::moe::Process process(argc, argv);
   ::moe::exitWhenOutOfMemory("moe-translate",
-                             int(getExitCode(MOE_OUT_OF_MEMORY)));
+                             int(::moe::getExitCode(MOE_OUT_OF_MEMORY)));
   cl::SetVersionPrinter([](llvm::raw_ostream &os) {
     os << "moe-translate " MOE_VERSION " (MLIR " LLVM_VERSION_STRING ")\n";
   });

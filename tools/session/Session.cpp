@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Session.h"
+#include "MoE/Dialect/MoE/IR/MoE.h"
 #include "MoE/Import/CheckpointPtr.h"
 #include "MoE/Import/HuggingFace.h"
 #include "MoE/InitAllDialects.h"
@@ -20,6 +21,8 @@
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/TargetSelect.h"
@@ -102,7 +105,7 @@ struct Session::Impl {
   CheckpointPtr checkpoint; // outlives the context
   ContextPtr context;
   SessionTimes times;
-  std::optional<GenerationInfo> generation;
+  bool isImported = false;
 
   Expected<mlir::OwningOpRef<mlir::ModuleOp>>
   import(mlir::MLIRContext &context, StringRef directory,
@@ -114,7 +117,7 @@ struct Session::Impl {
   /// The kind of a failure to compile: the user's module is refused, one that
   /// was imported should not be.
   moe_status compileFailure() const {
-    return generation ? MOE_INTERNAL : MOE_INVALID_DATA;
+    return isImported ? MOE_INTERNAL : MOE_INVALID_DATA;
   }
   Expected<std::unique_ptr<llvm::MemoryBuffer>>
   compile(mlir::ModuleOp module, const SessionOptions &options);
@@ -136,13 +139,7 @@ Session::Impl::import(mlir::MLIRContext &context, StringRef directory,
   auto config = hf::loadModelConfig((directory + "/config.json").str());
   if (!config)
     return fromImport(config.error());
-  generation.emplace();
-  generation->vocabulary = config->vocabSize;
-  generation->maxPositions = config->maxPositions;
-  generation->endOfText = config->eosTokenIds;
-  if (config->bosTokenIds.size() == 1)
-    generation->beginOfText = config->bosTokenIds.front();
-
+  isImported = true;
   auto importOptions = hf::parseOutputs(options.outputs);
   if (!importOptions)
     return fromImport(importOptions.error());
@@ -193,6 +190,53 @@ Session::Impl::parse(mlir::MLIRContext &context,
   if (!module)
     return diagnostics.take(MOE_INVALID_DATA, "the module could not be parsed");
   return module;
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+/// Bytes of all weights of `module`; the largest number if there are more.
+static uint64_t countWeightBytes(mlir::ModuleOp module) {
+  uint64_t total = 0;
+  for (auto weight : module.getOps<mlir::moe::WeightOp>()) {
+    auto bank = llvm::dyn_cast<mlir::moe::BankType>(weight.getType());
+    auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(weight.getType());
+    if (!bank && !tensor)
+      continue;
+    mlir::Type element = bank ? bank.getElementType() : tensor.getElementType();
+    uint64_t bytes = llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
+    for (int64_t extent : bank ? bank.getShape() : tensor.getShape())
+      bytes = llvm::SaturatingMultiply<uint64_t>(bytes, extent);
+    total = llvm::SaturatingAdd(total, bytes);
+  }
+  return total;
+}
+
+/// Memory that is left without paging, if the system says.
+static std::optional<uint64_t> readAvailableBytes() {
+  auto text = llvm::MemoryBuffer::getFileAsStream("/proc/meminfo");
+  if (!text)
+    return std::nullopt;
+  StringRef line = (*text)->getBuffer().split("MemAvailable:").second;
+  uint64_t kibibytes;
+  if (line.ltrim().consumeInteger(10, kibibytes))
+    return std::nullopt;
+  return kibibytes * 1024;
+}
+
+/// Weights that are made up take memory; asked for more than there is, the
+/// system ends the process in the middle instead of refusing.
+static Error checkMemory(mlir::ModuleOp module) {
+  uint64_t needed = countWeightBytes(module);
+  std::optional<uint64_t> available = readAvailableBytes();
+  if (!available || needed <= *available)
+    return Error::success();
+  return makeError(MOE_OUT_OF_MEMORY,
+                   "the weights to be made up have " + Twine(needed) +
+                       " bytes, expected at most the " + Twine(*available) +
+                       " bytes of memory that are available; use a smaller "
+                       "model or free memory [moe-session-memory]");
 }
 
 //===----------------------------------------------------------------------===//
@@ -348,6 +392,9 @@ mlir::MLIRContext &initialize(std::optional<mlir::MLIRContext> &context) {
 Error Session::Impl::finish(mlir::ModuleOp parsed, StringRef path,
                             bool isDirectory, const SessionOptions &options,
                             llvm::function_ref<void(StringRef)> progress) {
+  if (options.randomWeights)
+    if (Error error = checkMemory(parsed))
+      return error;
   Stopwatch compiling;
   progress("compiling");
   auto object = compile(parsed, options);
@@ -416,9 +463,11 @@ Expected<const moe_function *> Session::find(StringRef name) const {
   std::string names;
   for (int64_t i = 0; i < module.num_functions; ++i)
     names += (i ? ", " : "") + std::string(module.functions[i].name);
+  std::string found = name.empty() ? "no name" : "'" + name.str() + "'";
   return makeError(MOE_NOT_FOUND, "expected the name of an entry (" + names +
-                                      "), but got '" + name +
-                                      "' [moe-session-entry]");
+                                      "), but got " + found +
+                                      "; name one of them, for moe-run with "
+                                      "--entry [moe-session-entry]");
 }
 
 Expected<std::vector<moe_tensor>>
@@ -454,6 +503,20 @@ uint64_t Session::getPeakWorkspace() const {
   return moe_ctx_peak_workspace(impl->context.get());
 }
 
-const std::optional<GenerationInfo> &Session::getGenerationInfo() const {
-  return impl->generation;
+Expected<GenerationInfo> Session::readGenerationInfo(StringRef directory) {
+  auto config = hf::loadModelConfig((directory + "/config.json").str());
+  if (!config)
+    return fromImport(config.error());
+  auto endOfText = hf::loadEndOfText(directory.str(), *config);
+  if (!endOfText)
+    return fromImport(endOfText.error());
+  GenerationInfo info;
+  info.vocabulary = config->vocabSize;
+  info.maxPositions = config->maxPositions;
+  info.endOfText = *endOfText;
+  if (config->bosTokenIds.size() == 1)
+    info.beginOfText = config->bosTokenIds.front();
+  for (const hf::LayerConfig &layer : config->layers)
+    info.expertsPerToken.push_back(layer.topK);
+  return info;
 }

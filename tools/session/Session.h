@@ -55,8 +55,10 @@ struct SessionTimes {
 struct GenerationInfo {
   int64_t vocabulary = 0;
   int64_t maxPositions = 0;
-  std::vector<int64_t> endOfText;     ///< ids that end a text
-  std::optional<int64_t> beginOfText; ///< id that begins a prompt
+  /// Ids that end a text: of generation_config.json, else of config.json.
+  std::vector<int64_t> endOfText;
+  std::optional<int64_t> beginOfText;   ///< id that begins a prompt
+  std::vector<int64_t> expertsPerToken; ///< by layer; 0 without experts
 };
 
 /// A compiled module with its weights. Not thread safe; sessions are
@@ -97,8 +99,9 @@ public:
   const SessionTimes &getTimes() const;
   /// Bytes of workspace that the largest call so far has used.
   uint64_t getPeakWorkspace() const;
-  /// Present for model directories.
-  const std::optional<GenerationInfo> &getGenerationInfo() const;
+  /// What a model directory says, without opening it.
+  static llvm::Expected<GenerationInfo>
+  readGenerationInfo(llvm::StringRef directory);
 
 private:
   struct Impl;

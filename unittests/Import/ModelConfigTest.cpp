@@ -168,6 +168,39 @@ TEST(ModelConfig, TokenIdsMayBeLists) {
   EXPECT_TRUE(parsed(config).bosTokenIds.empty());
 }
 
+static std::vector<int64_t> endOfText(const std::string &text) {
+  auto ids = parseEndOfText(text, "generation_config.json", /*vocabSize=*/10);
+  EXPECT_TRUE(ids) << ids.message();
+  return ids ? ids->value_or(std::vector<int64_t>{-1}) : std::vector<int64_t>();
+}
+
+TEST(GenerationConfig, SaysWhatEndsAText) {
+  using Ids = std::vector<int64_t>;
+  EXPECT_EQ(endOfText("{\"eos_token_id\": 2}"), Ids{2});
+  EXPECT_EQ(endOfText("{\"eos_token_id\": [2, 9]}"), (Ids{2, 9}));
+  EXPECT_EQ(endOfText("{\"eos_token_id\": []}"), Ids());
+  EXPECT_EQ(endOfText("{\"eos_token_id\": null}"), Ids{-1});
+  EXPECT_EQ(endOfText("{\"temperature\": 0.5}"), Ids{-1});
+}
+
+TEST(GenerationConfig, RefusesOtherContents) {
+  auto expectRefused = [](const std::string &text, const char *tag) {
+    expectError(parseEndOfText(text, "generation_config.json", 10), tag);
+  };
+  for (const char *value : {"10", "-1", "1.5", "\"2\"", "true", "[2, 10]",
+                            "[[2]]", "{}", "18446744073709551615"})
+    expectRefused("{\"eos_token_id\": " + std::string(value) + "}",
+                  "[moe-config-generation-eos]");
+  std::string many = "0";
+  for (int64_t i = 0; i != kMaxTokenIds; ++i)
+    many += ",0";
+  expectRefused("{\"eos_token_id\": [" + many + "]}",
+                "[moe-config-generation-eos]");
+  expectRefused("[]", "[moe-config-json]");
+  expectRefused("{\"a\": 1, \"a\": 1}", "[moe-config-duplicate-key]");
+  expectRefused("{\"a\": " + std::string(1000, '['), "[moe-config-nesting]");
+}
+
 TEST(ModelConfig, UnknownKeysAreListed) {
   json config = readConfig("mixtral-8x7b");
   config["colour_of_the_router"] = "green";

@@ -133,12 +133,45 @@ TEST(InputsTest, StateOfALanguageModelIsMade) {
   request.isLanguageModel = true;
   request.tensors.emplace_back("input_ids",
                                take(Tensor::create("ids", MOE_I32, {2, 5})));
-  request.numbers = {{"past", "3"}};
   std::vector<Tensor> inputs =
       take(makeInputs(model.getFunction(), std::move(request)));
   EXPECT_EQ(inputs[0].get().dtype, MOE_I64); // widened
-  EXPECT_EQ(inputs[1].elements<int64_t>()[0], 3);
+  EXPECT_EQ(inputs[1].elements<int64_t>()[0], 0);
+  EXPECT_EQ(inputs[2].getShape(), llvm::ArrayRef<int64_t>({2, 5}));
+}
+
+TEST(InputsTest, StateOfEarlierPositionsIsNotAssumed) {
+  FakeModel model;
+  auto request = [] {
+    InputRequest request;
+    request.isLanguageModel = true;
+    request.tensors.emplace_back("input_ids",
+                                 take(Tensor::create("ids", MOE_I64, {2, 5})));
+    request.numbers = {{"past", "3"}};
+    return request;
+  };
+  std::string message = messageOf(makeInputs(model.getFunction(), request()));
+  EXPECT_TRUE(hasTag(message, "[moe-run-input-missing]"));
+  EXPECT_NE(message.find("input 'state' of"), std::string::npos);
+  InputRequest random = request();
+  random.randomSeed = 1;
+  std::vector<Tensor> inputs =
+      take(makeInputs(model.getFunction(), std::move(random)));
   EXPECT_EQ(inputs[2].getShape(), llvm::ArrayRef<int64_t>({2, 8}));
+  EXPECT_NE(inputs[2].elements<float>()[0], 0);
+}
+
+TEST(InputsTest, RefusesOtherRanks) {
+  FakeModel model;
+  InputRequest request;
+  request.isLanguageModel = true;
+  request.tensors.emplace_back("input_ids",
+                               take(Tensor::create("ids", MOE_I64, {5})));
+  std::string message =
+      messageOf(makeInputs(model.getFunction(), std::move(request)));
+  EXPECT_TRUE(hasTag(message, "[moe-run-input-rank]"));
+  EXPECT_NE(message.find("'input_ids' has rank 1, expected [batch, seq]"),
+            std::string::npos);
 }
 
 TEST(InputsTest, ContextCanBeLarger) {

@@ -58,13 +58,36 @@ TEST(OptionsTest, RefusesUnknownOptions) {
 TEST(OptionsTest, RefusesValuesOutOfRange) {
   EXPECT_TRUE(hasTag(refuse({}), "[moe-run-no-path]"));
   for (const char *option :
-       {"--threads=-1", "--row-tile=0", "--batch=0", "--context=0",
-        "--max-new-tokens=0", "--rtol=nan", "--atol=-1", "--rtol=inf",
-        "--print=0", "--print=x"})
+       {"--threads=-1", "--threads=5000", "--row-tile=-1", "--row-tile=100000",
+        "--batch=0", "--context=0", "--max-new-tokens=0", "--rtol=nan",
+        "--atol=-1", "--rtol=inf", "--print=0", "--print=x",
+        "--entry=", "--weights=", "--target-cpu=", "--output=", "--output=-",
+        "--evaluate="})
     EXPECT_TRUE(hasTag(refuse({"m", option}), "[moe-run-option-value]"))
         << option;
   EXPECT_TRUE(hasTag(refuse({"m", "--max-new-tokens=1", "--temperature=-1"}),
                      "[moe-run-option-value]"));
+}
+
+TEST(OptionsTest, RefusesSizesGivenTwice) {
+  EXPECT_TRUE(hasTag(refuse({"m", "--size=seq=2", "--size", "seq=3"}),
+                     "[moe-run-option-value]"));
+}
+
+TEST(OptionsTest, AValueThatMayBeLeftOutIsNotEmpty) {
+  for (const char *option : {"--print=", "--stats="})
+    EXPECT_TRUE(hasTag(refuse({"m", option}), "[moe-run-usage]")) << option;
+  Options options = *take(parse({"m", "--print", "--stats"}));
+  EXPECT_EQ(options.print, 8);
+  EXPECT_TRUE(options.wantsStats);
+  EXPECT_EQ(options.statsFile, "");
+  options = *take(parse({"m", "--stats=-"}));
+  EXPECT_TRUE(options.wantsStats);
+  EXPECT_EQ(options.statsFile, "");
+}
+
+TEST(OptionsTest, WholeGroupsAreATile) {
+  EXPECT_EQ(take(parse({"m", "--row-tile=0"}))->session.rowTile, 0);
 }
 
 TEST(OptionsTest, RefusesContradictions) {
@@ -75,7 +98,8 @@ TEST(OptionsTest, RefusesContradictions) {
         Arguments{"m", "--evaluate=f:t", "--prompt=a"},
         Arguments{"m", "--evaluate=f:t", "--max-new-tokens=1"},
         Arguments{"m", "--max-new-tokens=1", "--random-inputs=1"},
-        Arguments{"m", "--temperature=1"}, Arguments{"m", "--no-cache"}})
+        Arguments{"m", "--temperature=1"}, Arguments{"m", "--no-cache"},
+        Arguments{"m", "--print-ids"}})
     EXPECT_TRUE(hasTag(refuse(arguments), "[moe-run-option-conflict]"))
         << arguments[1];
 }

@@ -171,6 +171,18 @@ ImportResult<ModelConfig> parseModelConfig(std::string_view json,
 /// Reads `path`: a config.json, or a directory that holds one.
 ImportResult<ModelConfig> loadModelConfig(const std::string &path);
 
+/// Parses the text of a generation_config.json: the ids in it that end a text,
+/// or nothing if it does not say. `origin` names it in messages.
+ImportResult<std::optional<std::vector<int64_t>>>
+parseEndOfText(std::string_view json, std::string_view origin,
+               int64_t vocabSize);
+
+/// The ids that end a text of the model in `directory`, whose config.json says
+/// `config`: those of its generation_config.json, which has precedence, else
+/// ModelConfig::eosTokenIds.
+ImportResult<std::vector<int64_t>> loadEndOfText(const std::string &directory,
+                                                 const ModelConfig &config);
+
 /// The values of "model_type" that can be imported, sorted.
 std::vector<std::string> supportedModelTypes();
 

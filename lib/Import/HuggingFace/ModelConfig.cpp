@@ -722,18 +722,67 @@ static ImportResult<std::string> readFile(const std::string &path) {
   return text;
 }
 
+static ImportResult<std::string> readRegularFile(const std::string &path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0)
+    return unreadable(path);
+  if (!S_ISREG(status.st_mode))
+    return unreadable(path, "not a regular file", MOE_INVALID_ARGUMENT);
+  return readFile(path);
+}
+
 ImportResult<ModelConfig>
 mlir::moe::hf::loadModelConfig(const std::string &path) {
   struct stat status;
   std::string file = path;
   if (stat(file.c_str(), &status) == 0 && S_ISDIR(status.st_mode))
     file += "/config.json";
-  if (stat(file.c_str(), &status) != 0)
-    return unreadable(file);
-  if (!S_ISREG(status.st_mode))
-    return unreadable(file, "not a regular file", MOE_INVALID_ARGUMENT);
-  ImportResult<std::string> text = readFile(file);
+  ImportResult<std::string> text = readRegularFile(file);
   if (!text)
     return text.error();
   return parseModelConfig(*text, file);
+}
+
+//===----------------------------------------------------------------------===//
+// generation_config.json
+//===----------------------------------------------------------------------===//
+
+ImportResult<std::optional<std::vector<int64_t>>>
+mlir::moe::hf::parseEndOfText(std::string_view text, std::string_view origin,
+                              int64_t vocabSize) {
+  ImportResult<json> root = parseStrictJson(text, origin);
+  if (!root)
+    return root.error();
+  json found = root->value("eos_token_id", json());
+  if (found.is_null())
+    return std::optional<std::vector<int64_t>>();
+  json list = found.is_array() ? found : json::array({found});
+  bool isValid = list.size() <= static_cast<size_t>(kMaxTokenIds);
+  std::vector<int64_t> ids;
+  for (const json &id : list) {
+    isValid = isValid && id.is_number_integer() && id >= 0 && id < vocabSize;
+    if (isValid)
+      ids.push_back(id.get<int64_t>());
+  }
+  if (!isValid)
+    return ImportError{cat(origin, ": 'eos_token_id' is ", valueText(found),
+                           ", expected an id or a list of at most ",
+                           kMaxTokenIds, " ids from 0 to ", vocabSize - 1,
+                           "; correct it [moe-config-generation-eos]")};
+  return std::make_optional(std::move(ids));
+}
+
+ImportResult<std::vector<int64_t>>
+mlir::moe::hf::loadEndOfText(const std::string &directory,
+                             const ModelConfig &config) {
+  std::string path = directory + "/generation_config.json";
+  ImportResult<std::string> text = readRegularFile(path);
+  if (!text && text.error().status == MOE_NOT_FOUND)
+    return config.eosTokenIds;
+  if (!text)
+    return text.error();
+  auto ids = parseEndOfText(*text, path, config.vocabSize);
+  if (!ids)
+    return ids.error();
+  return ids->value_or(config.eosTokenIds);
 }

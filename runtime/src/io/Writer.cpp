@@ -175,14 +175,6 @@ static int32_t writeHeader(Writer &writer, const std::string &header,
   return writeAll(writer, header.data(), header.size(), error);
 }
 
-/// The folder that `path` is in; not open if it may not be read.
-static File openFolderOf(const std::string &path) {
-  size_t slash = path.rfind('/');
-  std::string name =
-      slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  return File(open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-}
-
 static int32_t failArguments(moe_error *error) {
   return moe_error_set(error, MOE_INVALID_ARGUMENT,
                        "a .safetensors writer needs a path, and names and "
