@@ -18,7 +18,8 @@
 # include nothing of either. The reference oracle shares nothing with the rest
 # of the runtime. What tests and benchmarks both need is in testing/, which knows
 # neither; no benchmark needs a test. Every dialect has tests of
-# its ops and of its verifiers, and every source file states its licence.
+# its ops and of its verifiers, and every source file says in its first line what
+# it is and then states its licence.
 #
 # The checks run on themselves first: BAD_LINES must be refused, GOOD_LINES not.
 #
@@ -32,6 +33,7 @@ from source_tree import ROOT, source_files
 
 SUFFIXES = (".c", ".cpp", ".h", ".td")
 LICENCE = "SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception"
+BANNER = re.compile(r"(?://|/\*)===- (\S+) - \S.*")
 INCLUDE = re.compile(r'^\s*(?:#\s*)?include\s*([<"])([^">]+)[">]')
 
 # What each part may include of the compiler, besides its own headers.
@@ -159,6 +161,26 @@ def check_licences():
     ]
 
 
+def refuse_banner(path, lines):
+    """Why the first lines of a file are no banner, or None."""
+    match = BANNER.fullmatch(lines[0]) if lines else None
+    if not match or match.group(1) != PurePath(path).name:
+        return f"begin with '//===- {PurePath(path).name} - what it is'"
+    if len(lines) < 2 or lines[1] != "//":
+        return "the banner is one line; shorten it, so that no tool breaks it"
+    return None
+
+
+def check_banners():
+    problems = []
+    for file in source_files(SUFFIXES):
+        path = file.relative_to(ROOT)
+        reason = refuse_banner(path, file.read_text().splitlines())
+        if reason:
+            problems.append(f"{path}:1: {reason}")
+    return problems
+
+
 def check_dialect_tests():
     problems = []
     for dialect in sorted((ROOT / "lib" / "Dialect").iterdir()):
@@ -224,6 +246,21 @@ GOOD_LINES = (
     ("unittests/Benchmarks/A.cpp", '#include "Statistics.h"'),
 )
 
+BAD_BANNERS = (
+    ("lib/A.cpp", []),
+    ("lib/A.cpp", ["//===- B.cpp - Another file", "//"]),
+    ("lib/A.cpp", ["//===- A.cpp", "//"]),
+    ("lib/A.cpp", ["// A.cpp - Something", "//"]),
+    ("lib/A.cpp", ["//===- A.cpp - Something", "//-------===//", "//"]),
+    ("lib/A.h", ["//===- A.h - Something -*- C++", "// -*-", "//"]),
+    ("test/a.c", ["/*===- a.c - Something", "-----===//", "//"]),
+)
+GOOD_BANNERS = (
+    ("lib/A.cpp", ["//===- A.cpp - Something ---===//", "//"]),
+    ("lib/A.h", ["//===- A.h - Something -*- C++ -*-", "//"]),
+    ("test/a.c", ["/*===- a.c - Something ---===//", "//"]),
+)
+
 
 def check_self():
     problems = [
@@ -236,13 +273,24 @@ def check_self():
         for path, line in GOOD_LINES
         if refuse(path, line)
     ]
+    problems += [
+        f"self-test: {lines}: must be refused as the banner of {path}"
+        for path, lines in BAD_BANNERS
+        if not refuse_banner(path, lines)
+    ]
+    problems += [
+        f"self-test: {lines}: must be allowed as the banner of {path}"
+        for path, lines in GOOD_BANNERS
+        if refuse_banner(path, lines)
+    ]
     return problems
 
 
 def main():
     problems = check_self()
     if sys.argv[1:] == []:
-        problems += check_includes() + check_licences() + check_dialect_tests()
+        problems += check_includes() + check_banners() + check_licences()
+        problems += check_dialect_tests()
     elif sys.argv[1:] != ["--self-test"]:
         sys.exit("usage: check_layout.py [--self-test]")
     print("\n".join(problems + [f"check_layout: {len(problems)} problems"]))

@@ -1,5 +1,4 @@
-//===- Layer.h - Layers with any routing policy, compiled and by the oracle -*-
-// C++ -*-
+//===- Layer.h - Layers, compiled and by the oracle -*- C++ -*-
 //
 // Part of the moe-mlir project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.

@@ -1,5 +1,4 @@
-/*===- c_compliance.c - The headers are C11 and usable from C
---------------===//
+/*===- c_compliance.c - The headers are C11 and usable from C ---*- C -*-===//
 //
 // Part of the moe-mlir project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.

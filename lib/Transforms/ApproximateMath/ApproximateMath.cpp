@@ -1,5 +1,4 @@
 //===- ApproximateMath.cpp - Exponentials by polynomials
-//-------------------===//
 //
 // Part of the moe-mlir project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.

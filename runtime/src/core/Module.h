@@ -1,5 +1,4 @@
-//===- Module.h - Checks of what a compiled module says of itself --*- C++
-//-*-===//
+//===- Module.h - Checks of what a compiled module says --------*- C++ -*-===//
 //
 // Part of the moe-mlir project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.

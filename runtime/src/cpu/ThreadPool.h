@@ -1,5 +1,4 @@
-//===- ThreadPool.h - Threads that run the iterations of a loop --*- C++
-//-*-===//
+//===- ThreadPool.h - Threads that run iterations of a loop ----*- C++ -*-===//
 //
 // Part of the moe-mlir project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
