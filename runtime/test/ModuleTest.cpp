@@ -111,6 +111,16 @@ TEST(Module, DamagedFunction) {
   expectMalformed([](FullModule &m) { m.limits[0].bound_symbol = 2; });
 }
 
+TEST(Module, LimitOfAnUnknownSize) {
+  expectMalformed([](FullModule &m) { m.inputs[1].value_symbol = -1; });
+  // A product gives none of its factors a value.
+  expectMalformed([](FullModule &m) { m.inputs[0].shape[0].symbols[1] = 1; });
+  expectMalformed([](FullModule &m) {
+    m.symbols.push_back("max");
+    m.limits[0].bound_symbol = 2;
+  });
+}
+
 TEST(Module, DamagedArgument) {
   expectMalformed([](FullModule &m) { m.inputs[0].name = nullptr; });
   expectMalformed([](FullModule &m) { m.inputs[0].dtype = 0; });

@@ -116,10 +116,6 @@ int32_t ArgumentCheck::bindSymbol(int32_t symbol, int64_t value,
       Shown(known.setBy->name).text);
 }
 
-static bool isLoneSymbol(const moe_dim &dim) {
-  return dim.extent == 1 && dim.symbols[0] >= 0 && dim.symbols[1] < 0;
-}
-
 int32_t ArgumentCheck::bindSymbols(const moe_argument &argument,
                                    const moe_tensor &tensor) {
   for (int32_t i = 0; i < argument.rank; ++i)

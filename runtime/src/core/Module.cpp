@@ -64,6 +64,20 @@ static int32_t checkArgument(const moe_argument &argument,
   return MOE_OK;
 }
 
+/// True if an input gives `symbol` its value, or there is none to give.
+static bool isGiven(int32_t symbol, const moe_function &function) {
+  auto gives = [symbol](const moe_argument &input) {
+    return input.value_symbol == symbol ||
+           std::any_of(input.shape, input.shape + input.rank,
+                       [symbol](const moe_dim &dim) {
+                         return isLoneSymbol(dim) && dim.symbols[0] == symbol;
+                       });
+  };
+  return symbol < 0 ||
+         std::any_of(function.inputs, function.inputs + function.num_inputs,
+                     gives);
+}
+
 static int32_t checkLimit(const moe_limit &limit, const moe_function &function,
                           moe_error *error) {
   constexpr int32_t maxTerms = sizeof(limit.terms) / sizeof(limit.terms[0]);
@@ -71,9 +85,15 @@ static int32_t checkLimit(const moe_limit &limit, const moe_function &function,
                 isIndexOrNone(limit.bound_symbol, function.num_symbols);
   for (int32_t i = 0; isGood && i < limit.num_terms; ++i)
     isGood = limit.terms[i] >= 0 && limit.terms[i] < function.num_symbols;
-  return isGood ? MOE_OK
-                : malformed(error, "a limit of function", function.name,
-                            "is out of range");
+  const char *where = "a limit of function";
+  if (!isGood)
+    return malformed(error, where, function.name, "is out of range");
+  if (!isGiven(limit.bound_symbol, function) ||
+      !std::all_of(limit.terms, limit.terms + limit.num_terms,
+                   [&](int32_t symbol) { return isGiven(symbol, function); }))
+    return malformed(error, where, function.name,
+                     "has a symbol that no input gives a value");
+  return MOE_OK;
 }
 
 static int32_t checkFunction(const moe_function &function, moe_error *error) {

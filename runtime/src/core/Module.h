@@ -22,6 +22,11 @@ inline bool isPassed(const moe_argument &output) {
   return output.tied_input < 0;
 }
 
+/// Whether an extent is one symbol, which then has its value.
+inline bool isLoneSymbol(const moe_dim &dim) {
+  return dim.extent == 1 && dim.symbols[0] >= 0 && dim.symbols[1] < 0;
+}
+
 /// Number of outputs that the caller passes.
 size_t countPassedOutputs(const moe_function &function);
 

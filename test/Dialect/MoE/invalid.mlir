@@ -1597,6 +1597,12 @@ func.func private @f(%x: tensor<4xf32>) -> (tensor<4xf32> {moe.tied = 0}, tensor
 func.func private @f(%x: tensor<4xf32> {moe.tied = 0})
 
 // -----
+// moe-entry-c4: One bit has no range.
+// expected-error-re@+1 {{expected 'moe.range' to be [lower, upper] on an argument of integers of more than one bit{{.*}}[moe-entry-c4]}}
+func.func private @f(%x: tensor<4xi1> {moe.range = [0, 1]})
+
+// -----
+
 
 // moe-entry-c7
 // expected-error-re@+1 {{has no attribute 'moe.range' on results{{.*}}[moe-entry-c7]}}
@@ -1727,3 +1733,61 @@ func.func private @f() attributes {moe.limits = [[["a", "b", "c", "d", "e"], 4]]
 // moe-entry-c10: Not on a module.
 // expected-error-re@+1 {{expected 'moe.limits' on a function to be an array of{{.*}}[moe-entry-c10]}}
 module attributes {moe.limits = []} {}
+
+// -----
+
+// moe-entry-c11: A misspelled symbol would never be limited.
+// expected-error-re@+1 {{expected an argument that gives 'N' in 'moe.limits' its value; name a dimension alone so in 'moe.shape', or an index in 'moe.symbol'{{.*}}[moe-entry-c11]}}
+func.func private @f(%a: tensor<?xf32> {moe.shape = ["n"]}) attributes {moe.limits = [[["N"], 2]]}
+
+// -----
+
+// moe-entry-c11: The bound of a limit.
+// expected-error-re@+1 {{gives 'max' in 'moe.limits'{{.*}}[moe-entry-c11]}}
+func.func private @f(%a: tensor<?xf32> {moe.shape = ["n"]}) attributes {moe.limits = [[["n"], "max"]]}
+
+// -----
+
+// moe-entry-c11: A product gives neither factor a value.
+// expected-error-re@+1 {{gives 'b' in 'moe.shape'{{.*}}[moe-entry-c11]}}
+func.func private @f(%a: tensor<?xf32> {moe.shape = ["a * b"]}, %b: tensor<?xf32> {moe.shape = ["a"]})
+
+// -----
+
+// moe-entry-c11: A result is as large as the arguments say.
+// expected-error-re@+1 {{gives 'm' in 'moe.shape'{{.*}}[moe-entry-c11]}}
+func.func private @f(%a: tensor<?xf32> {moe.shape = ["n"]}) -> (tensor<?xf32> {moe.shape = ["m"]})
+
+// -----
+
+// moe-entry-c11: After bufferization.
+// expected-error-re@+1 {{gives 'N' in 'moe.limits'{{.*}}[moe-entry-c11]}}
+func.func @f(%a: memref<?xf32>) attributes {moe.entry = {inputs = [{moe.shape = ["n"]}], results = []}, moe.limits = [[["N"], 2]]} {
+  return
+}
+
+// -----
+
+// moe-entry-c12
+// expected-error-re@+1 {{expected a name of its own for each argument, but got 'a' twice; callers bind by name{{.*}}[moe-entry-c12]}}
+func.func private @f(%a: tensor<4xf32> {moe.name = "a"}, %b: tensor<4xf32> {moe.name = "a"})
+
+// -----
+
+// moe-entry-c12
+// expected-error-re@+1 {{expected a name of its own for each result, but got 'y' twice{{.*}}[moe-entry-c12]}}
+func.func private @f() -> (tensor<4xf32> {moe.name = "y"}, tensor<4xf32> {moe.name = "y"})
+
+// -----
+
+// moe-entry-c12: The second argument is called so by default.
+// expected-error-re@+1 {{but got 'arg1' twice{{.*}}[moe-entry-c12]}}
+func.func private @f(%a: tensor<4xf32> {moe.name = "arg1"}, %b: tensor<4xf32>)
+
+// -----
+
+// moe-entry-c12: After bufferization.
+// expected-error-re@+1 {{for each result, but got 'y' twice{{.*}}[moe-entry-c12]}}
+func.func @f(%a: memref<4xf32>, %b: memref<4xf32>) attributes {moe.entry = {inputs = [], results = [{moe.name = "y"}, {moe.name = "y"}]}} {
+  return
+}

@@ -428,12 +428,14 @@ func.func @grouped_matmul(%rows: tensor<?x4xf32>, %b: !moe.bank<2x6x4xbf16>, %of
 // CHECK-SAME: %{{.*}}: tensor<?x?xi64> {moe.name = "ids", moe.range = [0, 32000], moe.shape = ["batch", "seq"]}
 // CHECK-SAME: %{{.*}}: index {moe.name = "past", moe.symbol = "past"}
 // CHECK-SAME: -> (tensor<?x4xf32> {moe.name = "rows", moe.shape = ["batch * seq", 4]}, tensor<?x4xf32> {moe.name = "cache", moe.tied = 2 : i64})
-// CHECK-SAME: moe.limits = {{\[}}{{\[}}["past", "seq"], "max"], {{\[}}["a", "b", "c", "d"], 2147483647]]
+// CHECK-SAME: moe.limits = {{\[}}{{\[}}["past", "seq"], "max"], {{\[}}["past", "seq", "batch", "max"], 2147483647]]
+// moe-entry-c11: every symbol has its value from an argument
+// moe-entry-c12: an argument and a result may have one name
 func.func @entry(%ids: tensor<?x?xi64> {moe.name = "ids", moe.shape = ["batch", "seq"], moe.range = [0, 32000]},
                  %past: index {moe.name = "past", moe.symbol = "past"},
                  %cache: tensor<?x4xf32> {moe.name = "cache", moe.shape = ["max", 4]})
     -> (tensor<?x4xf32> {moe.name = "rows", moe.shape = ["batch * seq", 4]},
         tensor<?x4xf32> {moe.name = "cache", moe.tied = 2})
-    attributes {moe.limits = [[["past", "seq"], "max"], [["a", "b", "c", "d"], 2147483647]]} {
+    attributes {moe.limits = [[["past", "seq"], "max"], [["past", "seq", "batch", "max"], 2147483647]]} {
   return %cache, %cache : tensor<?x4xf32>, tensor<?x4xf32>
 }

@@ -10,7 +10,7 @@ moe.weight @each : !moe.bank<2x8x4xf32, strided<[1, 8]>> from [#moe.source<"w.{e
 moe.weight @two : !moe.bank<2x3xf32> from ["a", "b"]
 
 func.func @forward(%x: tensor<?x4xf32> {moe.name = "x", moe.shape = ["batch * n", 4]},
-                   %ids: tensor<?xi64> {moe.shape = ["batch"], moe.range = [0, 100]},
+                   %ids: tensor<?x?xi64> {moe.shape = ["batch", "n"], moe.range = [0, 100]},
                    %past: index {moe.name = "past", moe.symbol = "past"},
                    %cache: tensor<?xf32> {moe.name = "cache", moe.shape = ["max"]})
     -> (tensor<?x4xf32> {moe.name = "y", moe.shape = ["batch * n", 4]},
@@ -33,7 +33,7 @@ func.func @forward(%x: tensor<?x4xf32> {moe.name = "x", moe.shape = ["batch * n"
 // name, dtype, rank, shape, value_symbol, tied_input, has_range, reserved, range
 // CHECK: @moe.inputs.forward = private constant [4 x
 // CHECK-NEXT: { ptr @[[X]], i32 2, i32 2, {{.*}} [{ i64, [2 x i32] } { i64 1, [2 x i32] [i32 0, i32 1] }, { i64, [2 x i32] } { i64 4, [2 x i32] [i32 -1, i32 -1] }, {{.*}}], i32 -1, i32 -1, i32 0, i32 0, i64 0, i64 0 }
-// CHECK-NEXT: { ptr @[[ARG1]], i32 5, i32 1, {{.*}} [{ i64, [2 x i32] } { i64 1, [2 x i32] [i32 0, i32 -1] }, {{.*}}], i32 -1, i32 -1, i32 1, i32 0, i64 0, i64 100 }
+// CHECK-NEXT: { ptr @[[ARG1]], i32 5, i32 2, {{.*}} [{ i64, [2 x i32] } { i64 1, [2 x i32] [i32 0, i32 -1] }, { i64, [2 x i32] } { i64 1, [2 x i32] [i32 1, i32 -1] }, {{.*}}], i32 -1, i32 -1, i32 1, i32 0, i64 0, i64 100 }
 // CHECK-NEXT: { ptr @[[PAST]], i32 5, i32 0, {{.*}}, i32 2, i32 -1, i32 0, i32 0, i64 0, i64 0 }
 // CHECK-NEXT: { ptr @[[CACHE]], i32 2, i32 1, {{.*}} [{ i64, [2 x i32] } { i64 1, [2 x i32] [i32 3, i32 -1] }, {{.*}}], i32 -1, i32 -1, i32 0, i32 0, i64 0, i64 0 }
 

@@ -11,6 +11,7 @@
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Transforms/InliningUtils.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace mlir::moe;
@@ -44,19 +45,94 @@ void MoEDialect::initialize() {
 // Attributes of entry functions (docs/spec/entry.md)
 //===----------------------------------------------------------------------===//
 
-/// True for a symbol or a product of two: "seq", "batch * seq".
-static bool isSymbolProduct(StringRef text) {
+/// The symbols of a size: "seq" has one, "batch * seq" two.
+static SmallVector<StringRef> getFactors(StringRef size) {
   SmallVector<StringRef> factors;
-  text.split(factors, '*');
+  size.split(factors, '*');
+  for (StringRef &factor : factors)
+    factor = factor.trim();
+  return factors;
+}
+
+/// True for a symbol or a product of two.
+static bool isSymbolProduct(StringRef text) {
+  SmallVector<StringRef> factors = getFactors(text);
   return factors.size() <= 2 && llvm::all_of(factors, [](StringRef factor) {
-           factor = factor.trim();
            return !factor.empty() && llvm::all_of(factor, [](char c) {
              return llvm::isAlnum(c) || c == '_';
            });
          });
 }
 
-static LogicalResult verifyShape(Operation *op, Type type, Attribute value) {
+/// The attributes of the arguments or results of `function`: on its signature,
+/// or, after bufferization, in `moe.entry`.
+static SmallVector<DictionaryAttr> getAttributes(FunctionOpInterface function,
+                                                 bool ofResults) {
+  SmallVector<DictionaryAttr> all;
+  if (auto entry = function->getAttrOfType<DictionaryAttr>(attr::kEntry)) {
+    auto list = entry.getAs<ArrayAttr>(ofResults ? "results" : "inputs");
+    for (Attribute attributes : list ? list.getValue() : ArrayRef<Attribute>())
+      all.push_back(dyn_cast<DictionaryAttr>(attributes));
+    return all;
+  }
+  unsigned count =
+      ofResults ? function.getNumResults() : function.getNumArguments();
+  for (unsigned i = 0; i < count; ++i)
+    all.push_back(ofResults ? function.getResultAttrDict(i)
+                            : function.getArgAttrDict(i));
+  return all;
+}
+
+/// The symbols that the arguments of `function` give a value: one that is a
+/// dimension alone, or the value of an index.
+static llvm::StringSet<> getBoundSymbols(FunctionOpInterface function) {
+  llvm::StringSet<> bound;
+  for (DictionaryAttr attributes : getAttributes(function, false)) {
+    if (!attributes)
+      continue;
+    if (auto symbol = attributes.getAs<StringAttr>(attr::kSymbol))
+      bound.insert(symbol.getValue().trim());
+    auto sizes = attributes.getAs<ArrayAttr>(attr::kShape);
+    for (Attribute size : sizes ? sizes.getValue() : ArrayRef<Attribute>())
+      if (auto symbol = dyn_cast<StringAttr>(size))
+        if (!symbol.getValue().contains('*'))
+          bound.insert(symbol.getValue().trim());
+  }
+  return bound;
+}
+
+/// Checks that the runtime will know the value of each of `symbols`.
+static LogicalResult verifyBound(Operation *op, StringRef attribute,
+                                 ArrayRef<StringRef> symbols) {
+  llvm::StringSet<> bound = getBoundSymbols(cast<FunctionOpInterface>(op));
+  for (StringRef symbol : symbols)
+    if (!bound.contains(symbol))
+      return op->emitOpError("expected an argument that gives '")
+             << symbol << "' in '" << attribute
+             << "' its value; name a dimension alone so in 'moe.shape', or an "
+                "index in 'moe.symbol' [moe-entry-c11]";
+  return success();
+}
+
+/// Checks that no two arguments, or results, go by the same name.
+static LogicalResult verifyNames(Operation *op, bool ofResults) {
+  llvm::StringSet<> names;
+  for (auto [i, attributes] : llvm::enumerate(
+           getAttributes(cast<FunctionOpInterface>(op), ofResults))) {
+    auto given =
+        attributes ? attributes.getAs<StringAttr>(attr::kName) : StringAttr();
+    std::string name =
+        given ? given.str() : ((ofResults ? "result" : "arg") + Twine(i)).str();
+    if (!names.insert(name).second)
+      return op->emitOpError("expected a name of its own for each ")
+             << (ofResults ? "result" : "argument") << ", but got '" << name
+             << "' twice; callers bind by name [moe-entry-c12]";
+  }
+  return success();
+}
+
+static LogicalResult verifyShape(Operation *op, Type type, Attribute value,
+                                 bool isResult) {
   auto sizes = dyn_cast<ArrayAttr>(value);
   auto shaped = dyn_cast<ShapedType>(type);
   if (!sizes || !shaped || !shaped.hasRank() ||
@@ -76,6 +152,13 @@ static LogicalResult verifyShape(Operation *op, Type type, Attribute value) {
              << "' to be a symbol (or a product of two) where the type is "
                 "dynamic and the extent itself where it is static, but got "
              << size << " for " << type << " [moe-entry-c2]";
+    SmallVector<StringRef> symbols;
+    if (symbol)
+      symbols = getFactors(symbol);
+    // A dimension of an argument that is a symbol alone gives it its value.
+    if ((isResult || symbols.size() > 1) &&
+        failed(verifyBound(op, attr::kShape, symbols)))
+      return failure();
   }
   return success();
 }
@@ -97,21 +180,23 @@ static LogicalResult verifyArgument(Operation *op, Type type,
   Attribute value = attribute.getValue();
   if (name == attr::kName) {
     if (isa<StringAttr>(value))
-      return success();
+      return verifyNames(op, isResult);
     return op->emitOpError("expected '") << name << "' to be a string, but got "
                                          << value << " [moe-entry-c3]";
   }
   if (name == attr::kShape)
-    return verifyShape(op, type, value);
+    return verifyShape(op, type, value, isResult);
   if (name == attr::kRange && !isResult) {
     auto bounds = dyn_cast<ArrayAttr>(value);
+    Type element = getElementTypeOrSelf(type);
     if (bounds && bounds.size() == 2 &&
         llvm::all_of(bounds, llvm::IsaPred<IntegerAttr>) &&
-        getElementTypeOrSelf(type).isIntOrIndex())
+        element.isIntOrIndex() && !element.isInteger(1))
       return success();
     return op->emitOpError("expected '")
            << name
-           << "' to be [lower, upper] on an argument of integers, but got "
+           << "' to be [lower, upper] on an argument of integers of more than "
+              "one bit, but got "
            << value << " on " << type << " [moe-entry-c4]";
   }
   if (name == attr::kSymbol && !isResult) {
@@ -265,5 +350,12 @@ LogicalResult MoEDialect::verifyOperationAttribute(Operation *op,
            << "' on a function to be an array of [[symbols (1 to 4)], bound], "
               "but got "
            << attribute.getValue() << " [moe-entry-c10]";
-  return success();
+  SmallVector<StringRef> symbols;
+  for (auto limit : limits.getAsRange<ArrayAttr>()) {
+    for (auto term : cast<ArrayAttr>(limit[0]).getAsRange<StringAttr>())
+      symbols.push_back(term.getValue().trim());
+    if (auto bound = dyn_cast<StringAttr>(limit[1]))
+      symbols.push_back(bound.getValue().trim());
+  }
+  return verifyBound(op, name, symbols);
 }
