@@ -434,6 +434,41 @@ func.func @f(%a: tensor<4xf32>, %b: memref<4xf32>) {
 
 // -----
 
+// moe-make-bank-c4
+func.func private @f(%a: tensor<4xf32>) -> !moe.bank<1x4xf32> {
+  // expected-error-re@+1 {{expected the bank to be used only where it is made, but 'func.return' hands it on; pass the slices instead{{.*}}[moe-make-bank-c4]}}
+  %b = moe.make_bank %a : tensor<4xf32> -> !moe.bank<1x4xf32>
+  return %b : !moe.bank<1x4xf32>
+}
+
+// -----
+
+// moe-make-bank-c4: The next iteration would make it again.
+func.func private @f(%a: memref<4xf32>, %other: !moe.bank<1x4xf32>, %n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %0 = scf.for %i = %c0 to %n step %c1 iter_args(%last = %other) -> !moe.bank<1x4xf32> {
+    // expected-error-re@+1 {{but 'scf.yield' hands it on{{.*}}[moe-make-bank-c4]}}
+    %b = moe.make_bank %a : memref<4xf32> -> !moe.bank<1x4xf32>
+    scf.yield %b : !moe.bank<1x4xf32>
+  }
+  return
+}
+
+// -----
+
+// moe-make-bank-c4
+func.func private @f(%a: tensor<4xf32>, %other: !moe.bank<1x4xf32>, %c: i1) -> tensor<4xf32> {
+  // expected-error-re@+1 {{but 'arith.select' hands it on{{.*}}[moe-make-bank-c4]}}
+  %b = moe.make_bank %a : tensor<4xf32> -> !moe.bank<1x4xf32>
+  %chosen = arith.select %c, %b, %other : !moe.bank<1x4xf32>
+  %c0 = arith.constant 0 : index
+  %s = moe.bank_slice %chosen[%c0] : !moe.bank<1x4xf32> -> tensor<4xf32>
+  return %s : tensor<4xf32>
+}
+
+// -----
+
 // moe-bank-slice-c1
 func.func @f(%b: !moe.bank<2x4xf32>, %e: index) {
   // expected-error-re@+1 {{expected a result of type 'tensor<4xf32>', but got 'tensor<2x4xf32>'{{.*}}[moe-bank-slice-c1]}}
@@ -1562,6 +1597,12 @@ func.func private @f(%x: tensor<?xi32> {moe.range = [0]})
 
 // -----
 
+// moe-entry-c4: One bit has no range.
+// expected-error-re@+1 {{expected 'moe.range' to be [lower, upper] on an argument of integers of more than one bit{{.*}}[moe-entry-c4]}}
+func.func private @f(%x: tensor<4xi1> {moe.range = [0, 1]})
+
+// -----
+
 // moe-entry-c5
 // expected-error-re@+1 {{expected 'moe.symbol' to be a string on an index argument{{.*}}[moe-entry-c5]}}
 func.func private @f(%x: tensor<?xi32> {moe.symbol = "n"})
@@ -1597,12 +1638,6 @@ func.func private @f(%x: tensor<4xf32>) -> (tensor<4xf32> {moe.tied = 0}, tensor
 func.func private @f(%x: tensor<4xf32> {moe.tied = 0})
 
 // -----
-// moe-entry-c4: One bit has no range.
-// expected-error-re@+1 {{expected 'moe.range' to be [lower, upper] on an argument of integers of more than one bit{{.*}}[moe-entry-c4]}}
-func.func private @f(%x: tensor<4xi1> {moe.range = [0, 1]})
-
-// -----
-
 
 // moe-entry-c7
 // expected-error-re@+1 {{has no attribute 'moe.range' on results{{.*}}[moe-entry-c7]}}

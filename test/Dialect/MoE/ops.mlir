@@ -91,10 +91,15 @@ func.func @weights(%a: tensor<4x4xf32>, %b: tensor<4x4xf32>, %e: index) {
   %s = moe.bank_slice %up[%e] : !moe.bank<8x256x192xbf16> -> tensor<256x192xbf16>
   // moe-make-bank-c1: one operand per expert
   // moe-make-bank-c2: dense slices
+  // moe-make-bank-c4: a bank that is used where it is made, and in calls
   // CHECK: moe.make_bank %{{.*}}, %{{.*}} : tensor<4x4xf32> -> !moe.bank<2x4x4xf32>
+  // CHECK: call @takes_bank(
   %bank = moe.make_bank %a, %b : tensor<4x4xf32> -> !moe.bank<2x4x4xf32>
+  func.call @takes_bank(%bank) : (!moe.bank<2x4x4xf32>) -> ()
   return
 }
+
+func.func private @takes_bank(!moe.bank<2x4x4xf32>)
 
 // CHECK-LABEL: func.func @weights_on_memrefs(
 func.func @weights_on_memrefs(%a: memref<4x4xf32>, %b: memref<4x4xf32>, %e: index) {
@@ -424,13 +429,13 @@ func.func @grouped_matmul(%rows: tensor<?x4xf32>, %b: !moe.bank<2x6x4xbf16>, %of
 // moe-entry-c8: on a function
 // moe-entry-c9: moe.limits on the function
 // moe-entry-c10: one to four terms, a symbol or an integer as bound
+// moe-entry-c11: every symbol has its value from an argument
+// moe-entry-c12: an argument and a result may have one name
 // CHECK-LABEL: func.func @entry(
 // CHECK-SAME: %{{.*}}: tensor<?x?xi64> {moe.name = "ids", moe.range = [0, 32000], moe.shape = ["batch", "seq"]}
 // CHECK-SAME: %{{.*}}: index {moe.name = "past", moe.symbol = "past"}
 // CHECK-SAME: -> (tensor<?x4xf32> {moe.name = "rows", moe.shape = ["batch * seq", 4]}, tensor<?x4xf32> {moe.name = "cache", moe.tied = 2 : i64})
 // CHECK-SAME: moe.limits = {{\[}}{{\[}}["past", "seq"], "max"], {{\[}}["past", "seq", "batch", "max"], 2147483647]]
-// moe-entry-c11: every symbol has its value from an argument
-// moe-entry-c12: an argument and a result may have one name
 func.func @entry(%ids: tensor<?x?xi64> {moe.name = "ids", moe.shape = ["batch", "seq"], moe.range = [0, 32000]},
                  %past: index {moe.name = "past", moe.symbol = "past"},
                  %cache: tensor<?x4xf32> {moe.name = "cache", moe.shape = ["max", 4]})

@@ -265,6 +265,13 @@ LogicalResult MakeBankOp::verify() {
       return emitOpError("expected operands of type ")
              << bank.getSliceType() << " (dense), but got " << type
              << " [moe-make-bank-c2]";
+  for (Operation *user : getBank().getUsers())
+    if (user->hasTrait<OpTrait::IsTerminator>() ||
+        llvm::any_of(user->getResultTypes(), llvm::IsaPred<BankType>))
+      return emitOpError("expected the bank to be used only where it is made, "
+                         "but '")
+             << user->getName()
+             << "' hands it on; pass the slices instead [moe-make-bank-c4]";
   return success();
 }
 

@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Bufferization/IR/DstBufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
@@ -149,8 +150,30 @@ private:
   }
 };
 
-/// The slices of a bank are read through it later on, wherever it goes: they
-/// count as read here, and as never written.
+/// True if `op` has run before `other` runs, and does not run again until after
+/// the values that `other` computes are gone.
+bool runsBefore(Operation *op, Operation *other) {
+  for (; other; other = other->getParentOp())
+    if (Operation *ancestor = other->getBlock()->findAncestorOpInBlock(*op))
+      return ancestor != other && ancestor->isBeforeInBlock(other);
+  return false;
+}
+
+/// True if the buffer of `slice` may change while `bank`, which refers to it,
+/// is in use. A bank does not leave the block that makes it.
+bool mayChange(Value slice, MakeBankOp bank,
+               const OneShotAnalysisState &state) {
+  bool changes = false;
+  state.applyOnAliases(slice, [&](Value alias) {
+    for (OpOperand &use : alias.getUses())
+      changes |= state.bufferizesToMemoryWrite(use) && state.isInPlace(use) &&
+                 !runsBefore(use.getOwner(), bank);
+  });
+  return changes;
+}
+
+/// The slices of a bank are read through it later on, where the analysis, which
+/// follows tensors, does not see it: the bank gets copies of those that change.
 struct MakeBankModel
     : public BufferizableOpInterface::ExternalModel<MakeBankModel, MakeBankOp> {
   bool bufferizesToMemoryRead(Operation *, OpOperand &,
@@ -164,6 +187,23 @@ struct MakeBankModel
   AliasingValueList getAliasingValues(Operation *, OpOperand &,
                                       const AnalysisState &) const {
     return {};
+  }
+  LogicalResult resolveConflicts(Operation *op, RewriterBase &rewriter,
+                                 const AnalysisState &analysis,
+                                 const BufferizationState &state) const {
+    auto *oneShot = dyn_cast<OneShotAnalysisState>(&analysis);
+    for (OpOperand &slice : op->getOpOperands()) {
+      if (!isa<TensorType>(slice.get().getType()) ||
+          (oneShot && !mayChange(slice.get(), cast<MakeBankOp>(op), *oneShot)))
+        continue;
+      rewriter.setInsertionPoint(op);
+      FailureOr<Value> copy = allocateTensorForShapedValue(
+          rewriter, op->getLoc(), slice.get(), analysis.getOptions(), state);
+      if (failed(copy))
+        return failure();
+      rewriter.modifyOpInPlace(op, [&] { slice.set(*copy); });
+    }
+    return success();
   }
   LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
                           const BufferizationOptions &options,

@@ -108,7 +108,8 @@ def MoE_MakeBankOp : MoE_Op<"make_bank",
     [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "a bank of separate tensors, without copying them";
   let description = [{
-    Slice e of the result is operand e. The elements stay where they are.
+    Slice e of the result is operand e. The elements stay where they are. The
+    bank lives as long as the block that makes it: it is not returned or yielded.
 
     ```mlir
     %bank = moe.make_bank %w0, %w1 : tensor<4x6xf32> -> !moe.bank<2x4x6xf32>
