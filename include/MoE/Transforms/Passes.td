@@ -36,6 +36,7 @@ def BufferizeEntriesPass : Pass<"moe-bufferize-entries", "::mlir::ModuleOp"> {
     result that is not a tensor, or a type without a place in the ABI.
   }];
   let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
+                           "::mlir::linalg::LinalgDialect",
                            "::mlir::memref::MemRefDialect"];
 }
 

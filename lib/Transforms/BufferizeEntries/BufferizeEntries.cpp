@@ -9,8 +9,9 @@
 #include "MoE/Transforms/Passes.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/IR/Builders.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace mlir::moe {
 #define GEN_PASS_DEF_BUFFERIZEENTRIESPASS
@@ -43,14 +44,112 @@ DictionaryAttr withoutTied(DictionaryAttr attributes, MLIRContext *context) {
   return list.getDictionary(context);
 }
 
+/// Replaces the tensors in the signature of an entry by buffers.
+class EntryLowering {
+public:
+  explicit EntryLowering(func::FuncOp function)
+      : function(function), body(function.getBody().front()),
+        builder(function.getLoc(), function) {}
+
+  void run() {
+    size_t numInputs = function.getNumArguments();
+    lowerArguments();
+    lowerResults();
+    // Keep what the signature was, for the ABI.
+    auto inputs = builder.getArrayAttr(
+        ArrayRef<Attribute>(arguments).take_front(numInputs));
+    function->setAttr(
+        attr::kEntry,
+        builder.getDictionaryAttr(
+            {builder.getNamedAttr("inputs", inputs),
+             builder.getNamedAttr("results", builder.getArrayAttr(results))}));
+    function.removeResAttrsAttr();
+    function.removeArgAttrsAttr();
+    function.setType(
+        FunctionType::get(function.getContext(), body.getArgumentTypes(), {}));
+  }
+
+private:
+  /// Arguments: a memref, seen as a tensor inside.
+  void lowerArguments() {
+    builder.setInsertionPointToStart(&body);
+    SmallVector<bool> written(function.getNumArguments(), false);
+    for (unsigned i = 0, e = function.getNumResults(); i < e; ++i)
+      if (auto tied = getTiedArgument(function, i))
+        written[*tied] = true;
+    for (BlockArgument argument : body.getArguments()) {
+      unsigned i = argument.getArgNumber();
+      DictionaryAttr attributes = function.getArgAttrDict(i);
+      arguments.push_back(attributes ? attributes
+                                     : builder.getDictionaryAttr({}));
+      tensors.push_back(argument);
+      auto tensor = dyn_cast<RankedTensorType>(argument.getType());
+      if (!tensor)
+        continue;
+      argument.setType(toBuffer(tensor));
+      auto value = bufferization::ToTensorOp::create(builder, tensor, argument,
+                                                     /*restrict=*/true,
+                                                     /*writable=*/written[i]);
+      argument.replaceAllUsesExcept(value.getResult(), value);
+      tensors[i] = value;
+    }
+  }
+
+  /// Results: written to the tied argument or to a new one. One-shot
+  /// bufferization does not see that a memref is written, so these writes come
+  /// last; that a tied argument changes it sees as a copy to its tensor, which
+  /// costs nothing where the result is computed in place.
+  void lowerResults() {
+    Operation *terminator = body.getTerminator();
+    builder.setInsertionPoint(terminator);
+    SmallVector<std::pair<unsigned, unsigned>> tiedResults;
+    for (unsigned i = 0, e = function.getNumResults(); i < e; ++i) {
+      Value result = terminator->getOperand(i);
+      DictionaryAttr attributes = function.getResultAttrDict(i);
+      if (std::optional<unsigned> tied = getTiedArgument(function, i)) {
+        results.push_back(attributes);
+        tiedResults.emplace_back(i, *tied);
+        continue;
+      }
+      results.push_back(withoutTied(attributes, function.getContext()));
+      write(result,
+            body.addArgument(toBuffer(cast<RankedTensorType>(result.getType())),
+                             builder.getLoc()));
+    }
+    for (auto [i, argument] : tiedResults)
+      terminator->setOperand(
+          i, linalg::CopyOp::create(builder, terminator->getOperand(i),
+                                    tensors[argument])
+                 .getResult(0));
+    for (auto [i, argument] : tiedResults)
+      write(terminator->getOperand(i), body.getArgument(argument));
+    terminator->eraseOperands(0, terminator->getNumOperands());
+  }
+
+  void write(Value tensor, Value buffer) {
+    bufferization::MaterializeInDestinationOp::create(
+        builder, /*result=*/Type(), tensor, buffer, /*restrict=*/true,
+        /*writable=*/true);
+  }
+
+  func::FuncOp function;
+  Block &body;
+  ImplicitLocOpBuilder builder;
+  SmallVector<Value> tensors; ///< the arguments, as the body sees them
+  SmallVector<Attribute> arguments, results; ///< their attributes
+};
+
 struct BufferizeEntriesPass
     : public moe::impl::BufferizeEntriesPassBase<BufferizeEntriesPass> {
   void runOnOperation() override {
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      if (function.isPublic() && !function.isExternal() &&
-          !function->hasAttr(attr::kEntry) && hasTensors(function) &&
-          failed(lower(function)))
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      if (!function.isPublic() || function.isExternal() ||
+          function->hasAttr(attr::kEntry) || !hasTensors(function))
+        continue;
+      if (failed(check(function)))
         return signalPassFailure();
+      EntryLowering(function).run();
+    }
   }
 
 private:
@@ -79,82 +178,6 @@ private:
     if (!llvm::hasSingleElement(function.getBody()))
       return function.emitError("expected an entry of one block "
                                 "[moe-bufferize-entries-blocks]");
-    return success();
-  }
-
-  LogicalResult lower(func::FuncOp function) {
-    if (failed(check(function)))
-      return failure();
-    MLIRContext *context = &getContext();
-    Block &body = function.getBody().front();
-    Operation *terminator = body.getTerminator();
-    OpBuilder builder(context);
-    Location loc = function.getLoc();
-    unsigned numArguments = function.getNumArguments();
-
-    SmallVector<bool> written(numArguments, false);
-    for (unsigned i = 0, e = function.getNumResults(); i < e; ++i)
-      if (auto tied = getTiedArgument(function, i))
-        written[*tied] = true;
-
-    // Arguments: a memref, seen as a tensor inside.
-    builder.setInsertionPointToStart(&body);
-    SmallVector<Type> types;
-    for (unsigned i = 0; i < numArguments; ++i) {
-      BlockArgument argument = body.getArgument(i);
-      auto tensor = dyn_cast<RankedTensorType>(argument.getType());
-      if (!tensor) {
-        types.push_back(argument.getType());
-        continue;
-      }
-      argument.setType(toBuffer(tensor));
-      types.push_back(argument.getType());
-      auto value = bufferization::ToTensorOp::create(
-          builder, loc, tensor, argument, /*restrict=*/true,
-          /*writable=*/written[i]);
-      argument.replaceAllUsesExcept(value.getResult(), value);
-    }
-
-    // Results: written to the tied argument or to a new one.
-    SmallVector<Attribute> arguments;
-    for (unsigned i = 0; i < numArguments; ++i) {
-      DictionaryAttr attributes = function.getArgAttrDict(i);
-      arguments.push_back(attributes ? attributes
-                                     : DictionaryAttr::get(context));
-    }
-    SmallVector<Attribute> results;
-    builder.setInsertionPoint(terminator);
-    for (unsigned i = 0, e = function.getNumResults(); i < e; ++i) {
-      auto tensor = cast<RankedTensorType>(function.getResultTypes()[i]);
-      std::optional<unsigned> tied = getTiedArgument(function, i);
-      DictionaryAttr attributes = function.getResultAttrDict(i);
-      Value destination;
-      if (tied) {
-        destination = body.getArgument(*tied);
-        results.push_back(attributes);
-      } else {
-        destination = body.addArgument(toBuffer(tensor), loc);
-        types.push_back(destination.getType());
-        results.push_back(withoutTied(attributes, context));
-        arguments.push_back(DictionaryAttr::get(context));
-      }
-      bufferization::MaterializeInDestinationOp::create(
-          builder, loc, /*result=*/Type(), terminator->getOperand(i),
-          destination, /*restrict=*/true, /*writable=*/true);
-    }
-    terminator->eraseOperands(0, terminator->getNumOperands());
-
-    // Keep what the signature was, for the ABI.
-    function->setAttr(
-        attr::kEntry,
-        builder.getDictionaryAttr(
-            {builder.getNamedAttr(
-                 "inputs", builder.getArrayAttr(
-                               ArrayRef(arguments).take_front(numArguments))),
-             builder.getNamedAttr("results", builder.getArrayAttr(results))}));
-    function.removeResAttrsAttr();
-    function.removeArgAttrsAttr();
-    function.setType(FunctionType::get(context, types, {}));
     return success();
   }
 };

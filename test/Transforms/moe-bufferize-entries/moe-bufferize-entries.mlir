@@ -2,23 +2,25 @@
 
 // RUN: moe-opt %s -moe-bufferize-entries | FileCheck %s
 
-// The tied result is written to its argument, the other one to a new argument.
-// Only the argument with a tied result may be written inside.
+// The tied result is written to its argument, the other one to a new argument,
+// before an argument changes. Only the argument with a tied result may be written
+// inside.
 // CHECK-LABEL: func.func @entry(
 // CHECK-SAME: %[[X:.*]]: memref<?x4xf32>, %[[PAST:.*]]: index, %[[CACHE:.*]]: memref<8x4xf32>, %[[OUT:.*]]: memref<?x4xf32>)
-// CHECK-SAME: moe.entry = {inputs = [{moe.name = "x", moe.shape = ["n", 4]}, {moe.symbol = "past"}, {}], results = [{moe.name = "y", moe.shape = ["n", 4]}, {moe.tied = 2 : i64}]}
+// CHECK-SAME: moe.entry = {inputs = [{moe.name = "x", moe.shape = ["n", 4]}, {moe.symbol = "past"}, {}], results = [{moe.tied = 2 : i64}, {moe.name = "y", moe.shape = ["n", 4]}]}
 // CHECK-SAME: moe.limits =
 // CHECK: %[[XT:.*]] = bufferization.to_tensor %[[X]] restrict :
 // CHECK: %[[CT:.*]] = bufferization.to_tensor %[[CACHE]] restrict writable :
 // CHECK: arith.addi %[[PAST]], %[[PAST]]
 // CHECK: bufferization.materialize_in_destination %[[XT]] in restrict writable %[[OUT]]
-// CHECK: bufferization.materialize_in_destination %[[CT]] in restrict writable %[[CACHE]]
+// CHECK: %[[UPDATED:.*]] = linalg.copy ins(%[[CT]] : tensor<8x4xf32>) outs(%[[CT]] : tensor<8x4xf32>)
+// CHECK: bufferization.materialize_in_destination %[[UPDATED]] in restrict writable %[[CACHE]]
 // CHECK: return{{$}}
 func.func @entry(%x: tensor<?x4xf32> {moe.name = "x", moe.shape = ["n", 4]}, %past: index {moe.symbol = "past"}, %cache: tensor<8x4xf32>)
-    -> (tensor<?x4xf32> {moe.name = "y", moe.shape = ["n", 4]}, tensor<8x4xf32> {moe.tied = 2 : i64})
+    -> (tensor<8x4xf32> {moe.tied = 2 : i64}, tensor<?x4xf32> {moe.name = "y", moe.shape = ["n", 4]})
     attributes {moe.limits = [[["past", "n"], 8]]} {
   %twice = arith.addi %past, %past : index
-  return %x, %cache : tensor<?x4xf32>, tensor<8x4xf32>
+  return %cache, %x : tensor<8x4xf32>, tensor<?x4xf32>
 }
 
 // Private functions are bufferized with everything else.
