@@ -107,7 +107,10 @@ func.func @route(
     %table: tensor<?x1xi32> {moe.name = "table", moe.shape = ["tokens", 1]})
     -> (tensor<?x1xf32> {moe.name = "weights", moe.shape = ["tokens", 1]},
         tensor<?x1xi32> {moe.name = "ids", moe.shape = ["tokens", 1]}) {
-  %w, %ids = moe.router %z table(%table) {
+  // Computed, so that the argument itself has no range.
+  %computed = linalg.max ins(%table, %table : tensor<?x1xi32>, tensor<?x1xi32>)
+    outs(%table : tensor<?x1xi32>) -> tensor<?x1xi32>
+  %w, %ids = moe.router %z table(%computed) {
       top_k = 1 : i64, score = #moe.score<softmax>,
       selection = #moe.selection<table>}
     : (tensor<?x4xf32>, tensor<?x1xi32>) -> (tensor<?x1xf32>, tensor<?x1xi32>)

@@ -30,10 +30,12 @@ def BufferizeEntriesPass : Pass<"moe-bufferize-entries", "::mlir::ModuleOp"> {
     instead. A result that is tied to an argument (`moe.tied`) is written to that
     argument's buffer, every other result to a new argument at the end. The
     function has no results afterwards; what it was is kept in the attribute
-    `moe.entry` for the ABI.
+    `moe.entry` for the ABI. An argument that holds expert ids gets the range of
+    ids (`moe.range`).
 
     *Expects* tensors at the boundary. *Fails when* a public function has a
-    result that is not a tensor, or a type without a place in the ABI.
+    result that is not a tensor, a type without a place in the ABI, or several
+    dynamic sizes that `moe.shape` does not name.
   }];
   let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
                            "::mlir::linalg::LinalgDialect",

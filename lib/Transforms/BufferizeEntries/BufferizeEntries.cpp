@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace mlir::moe {
@@ -43,6 +44,79 @@ DictionaryAttr withoutTied(DictionaryAttr attributes, MLIRContext *context) {
   list.erase(attr::kTied);
   return list.getDictionary(context);
 }
+
+//===----------------------------------------------------------------------===//
+// Ranges of expert ids
+//===----------------------------------------------------------------------===//
+
+/// Where the elements of `use` go on from there, unchanged; null if nowhere.
+Value followElements(OpOperand &use, SymbolTable &symbols) {
+  Operation *op = use.getOwner();
+  if (isa<tensor::CastOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op) ||
+      (isa<tensor::ExtractSliceOp>(op) && use.getOperandNumber() == 0))
+    return op->getResult(0);
+  auto router = dyn_cast<RouterOp>(op);
+  if (router && use.get() == router.getTable())
+    return router->getResult(1);
+  auto call = dyn_cast<func::CallOp>(op);
+  auto callee =
+      call ? symbols.lookup<func::FuncOp>(call.getCallee()) : func::FuncOp();
+  if (callee && !callee.isExternal())
+    return callee.getArgument(use.getOperandNumber());
+  return Value();
+}
+
+/// The number of experts if `use` takes their ids.
+std::optional<int64_t> getNumExperts(OpOperand &use) {
+  auto router = dyn_cast<RouterOp>(use.getOwner());
+  if (router && use.get() == router.getTable())
+    return router.getNumExperts();
+  auto plan = dyn_cast<PlanOp>(use.getOwner());
+  if (plan && use.get() == plan.getIds())
+    return plan.getNumExperts();
+  auto loss = dyn_cast<AuxLossOp>(use.getOwner());
+  if (loss && use.get() == loss.getIds())
+    return loss.getNumExperts();
+  return std::nullopt;
+}
+
+/// The smallest number of experts that elements of `argument` are an id of.
+std::optional<int64_t> findNumExperts(BlockArgument argument,
+                                      SymbolTable &symbols) {
+  std::optional<int64_t> least;
+  llvm::SetVector<Value> values;
+  values.insert(argument);
+  for (size_t i = 0; i < values.size(); ++i)
+    for (OpOperand &use : values[i].getUses()) {
+      if (std::optional<int64_t> experts = getNumExperts(use))
+        least = std::min(least.value_or(*experts), *experts);
+      if (Value next = followElements(use, symbols))
+        values.insert(next);
+    }
+  return least;
+}
+
+/// An argument that holds expert ids has the range of ids, -1 for none.
+void limitToExperts(func::FuncOp function, SymbolTable &symbols) {
+  Builder builder(function.getContext());
+  for (BlockArgument argument : function.getArguments()) {
+    std::optional<int64_t> experts = findNumExperts(argument, symbols);
+    if (!experts)
+      continue;
+    int64_t lower = -1, upper = *experts;
+    unsigned i = argument.getArgNumber();
+    if (auto stated = function.getArgAttrOfType<ArrayAttr>(i, attr::kRange)) {
+      lower = std::max(lower, cast<IntegerAttr>(stated[0]).getInt());
+      upper = std::min(upper, cast<IntegerAttr>(stated[1]).getInt());
+    }
+    function.setArgAttr(i, attr::kRange,
+                        builder.getI64ArrayAttr({lower, upper}));
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// One entry
+//===----------------------------------------------------------------------===//
 
 /// Replaces the tensors in the signature of an entry by buffers.
 class EntryLowering {
@@ -142,12 +216,14 @@ private:
 struct BufferizeEntriesPass
     : public moe::impl::BufferizeEntriesPassBase<BufferizeEntriesPass> {
   void runOnOperation() override {
+    SymbolTable symbols(getOperation());
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (!function.isPublic() || function.isExternal() ||
           function->hasAttr(attr::kEntry) || !hasTensors(function))
         continue;
       if (failed(check(function)))
         return signalPassFailure();
+      limitToExperts(function, symbols);
       EntryLowering(function).run();
     }
   }
@@ -178,6 +254,28 @@ private:
     if (!llvm::hasSingleElement(function.getBody()))
       return function.emitError("expected an entry of one block "
                                 "[moe-bufferize-entries-blocks]");
+    return checkSizes(function);
+  }
+
+  /// Where two sizes are dynamic, the runtime must know which of them agree:
+  /// the body may rely on it.
+  static LogicalResult checkSizes(func::FuncOp function) {
+    int64_t numDynamic = 0;
+    for (Type type : function.getArgumentTypes())
+      if (auto tensor = dyn_cast<RankedTensorType>(type))
+        numDynamic += tensor.getNumDynamicDims();
+    if (numDynamic < 2)
+      return success();
+    for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      if (tensor && !tensor.hasStaticShape() &&
+          !function.getArgAttr(i, attr::kShape))
+        return function.emitError("expected 'moe.shape' on argument ")
+               << i << " of type " << type << ", since the entry has "
+               << numDynamic
+               << " dynamic sizes; name them, equal ones alike "
+                  "[moe-bufferize-entries-shape]";
+    }
     return success();
   }
 };

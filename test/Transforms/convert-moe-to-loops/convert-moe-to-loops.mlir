@@ -77,8 +77,13 @@ func.func @plan_batch(%w: memref<?x2xf32>, %ids: memref<?x2xi32>, %c: index, %co
 // CHECK-SAME: %[[X:[a-z0-9]+]]: memref<?x4xf32>, %[[SOURCE:[a-z0-9]+]]: memref<?xi32>, %[[OFFSETS:[a-z0-9]+]]: memref<3xi32>, %[[ROWS:[a-z0-9]+]]: memref<?x4xf32>
 // CHECK: %[[LAST32:.*]] = memref.load %[[OFFSETS]]
 // CHECK: %[[LAST:.*]] = arith.index_cast %[[LAST32]]
-// CHECK: scf.for %[[R:.*]] = %{{.*}} to %[[LAST]]
+// CHECK: %[[N:.*]] = memref.dim %[[SOURCE]], %{{.*}}
+// CHECK: %[[USED:.*]] = arith.minsi %[[LAST]], %[[N]]
+// CHECK: scf.for %[[R:.*]] = %{{.*}} to %[[USED]]
 // CHECK: memref.load %[[SOURCE]][%[[R]]]
+// CHECK: %[[T:.*]] = memref.dim %[[X]], %{{.*}}
+// CHECK: %[[INSIDE:.*]] = arith.cmpi ult, %{{.*}}, %[[T]]
+// CHECK: scf.if %[[INSIDE]]
 // CHECK: memref.load %[[X]]
 // CHECK: memref.store %{{.*}}, %[[ROWS]][%[[R]], %{{.*}}]
 func.func @dispatch(%x: memref<?x4xf32>, %source: memref<?xi32>, %offsets: memref<3xi32>, %rows: memref<?x4xf32>) {

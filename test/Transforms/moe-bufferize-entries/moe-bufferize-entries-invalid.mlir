@@ -45,3 +45,18 @@ func.func @blocks(%x: tensor<4xf32>) -> tensor<4xf32> {
 ^next:
   return %x : tensor<4xf32>
 }
+
+// -----
+
+// Nothing says whether the sizes agree.
+// expected-error-re@+1 {{expected 'moe.shape' on argument 1 of type 'tensor<?x4xf32>', since the entry has 2 dynamic sizes; name them, equal ones alike{{.*}}[moe-bufferize-entries-shape]}}
+func.func @sizes(%a: tensor<?x4xf32> {moe.shape = ["n", 4]}, %b: tensor<?x4xf32>) {
+  return
+}
+
+// -----
+
+// expected-error-re@+1 {{on argument 1 of type 'tensor<?x?xf32>', since the entry has 2 dynamic sizes{{.*}}[moe-bufferize-entries-shape]}}
+func.func @sizes_of_one(%i: index, %a: tensor<?x?xf32>) {
+  return
+}

@@ -44,3 +44,44 @@ func.func private @declared(tensor<4xf32>)
 func.func @bufferized(%x: memref<4xf32>) attributes {moe.entry = {inputs = [{}], results = []}} {
   return
 }
+
+// Expert ids are in the range of ids, also those that go through a view, a router
+// or a function; a range that says more stays.
+// CHECK-LABEL: func.func @expert_ids(
+// CHECK-SAME: inputs = [{moe.shape = ["n", 8]},
+// CHECK-SAME: {moe.range = [-1, 8], moe.shape = ["n", 2]},
+// CHECK-SAME: {moe.name = "flat", moe.range = [-1, 6]},
+// CHECK-SAME: {moe.range = [0, 6]},
+// CHECK-SAME: {moe.range = [-1, 3]},
+// CHECK-SAME: {moe.range = [0, 1000]}],
+func.func @expert_ids(%z: tensor<?x8xf32> {moe.shape = ["n", 8]},
+                      %table: tensor<?x2xi32> {moe.shape = ["n", 2]},
+                      %flat: tensor<8xi32> {moe.name = "flat"},
+                      %ids: tensor<4x2xi32> {moe.range = [0, 1000]},
+                      %judged: tensor<4x2xi32>,
+                      %other: tensor<4xi32> {moe.range = [0, 1000]})
+    -> tensor<6xi32> {
+  %w, %selected = moe.router %z table(%table) {top_k = 2 : i64, score = #moe.score<softmax>, selection = #moe.selection<table>}
+      : (tensor<?x8xf32>, tensor<?x2xi32>) -> (tensor<?x2xf32>, tensor<?x2xi32>)
+  %plan:5 = moe.plan %w, %selected : (tensor<?x2xf32>, tensor<?x2xi32>)
+      -> (tensor<8xi32>, tensor<9xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
+  %expanded = tensor.expand_shape %flat [[0, 1]] output_shape [4, 2] : tensor<8xi32> into tensor<4x2xi32>
+  %scores = arith.constant dense<0.5> : tensor<4x3xf32>
+  %loss = moe.aux_loss %scores ids(%judged) {kind = #moe.loss<fraction_probability>}
+      : (tensor<4x3xf32>, tensor<4x2xi32>) -> tensor<f32>
+  %0 = func.call @counts(%expanded) : (tensor<4x2xi32>) -> tensor<6xi32>
+  %1 = func.call @counts(%ids) : (tensor<4x2xi32>) -> tensor<6xi32>
+  return %1 : tensor<6xi32>
+}
+func.func private @counts(%ids: tensor<4x2xi32>) -> tensor<6xi32> {
+  %w = arith.constant dense<1.0> : tensor<4x2xf32>
+  %plan:5 = moe.plan %w, %ids : (tensor<4x2xf32>, tensor<4x2xi32>)
+      -> (tensor<6xi32>, tensor<7xi32>, tensor<8xi32>, tensor<4x2xi32>, tensor<4x2xf32>)
+  return %plan#0 : tensor<6xi32>
+}
+
+// One dynamic size needs no name.
+// CHECK: func.func @one_size(%{{.*}}: memref<?x4xf32>)
+func.func @one_size(%x: tensor<?x4xf32>) {
+  return
+}

@@ -5,7 +5,8 @@
 // RUN: moe-opt %s -split-input-file -moe-tile-experts=row-tile=16 -remark-format=emitRemark -remarks-filter="moe-tile-experts" 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
 
 // A row-wise body is tiled: the loop over tiles ends where the group ends, and
-// an expert without rows costs the reading of two offsets.
+// an expert without rows costs the reading of two offsets. Offsets are kept
+// inside the rows, and in order.
 // CHECK-LABEL: func.func @rowwise(
 // CHECK-SAME: %[[ROWS:.*]]: tensor<?x4xf32>, %[[OFFSETS:.*]]: tensor<3xi32>, %[[BANK:.*]]: !moe.bank<2x4x4xbf16>
 // CHECK-NOT: moe.experts
@@ -13,9 +14,16 @@
 // CHECK: scf.for %[[E:.*]] = %{{.*}} to %{{.*}} step %{{.*}} iter_args(%[[OUT:.*]] = %[[EMPTY]])
 // CHECK: %[[NEXT:.*]] = arith.addi %[[E]], %{{.*}}
 // CHECK: %[[LOW32:.*]] = tensor.extract %[[OFFSETS]][%[[E]]]
-// CHECK: %[[LOW:.*]] = arith.index_cast %[[LOW32]]
+// CHECK: %[[FIRST:.*]] = arith.index_cast %[[LOW32]]
+// CHECK: %[[ZERO:.*]] = arith.constant 0 : index
+// CHECK: %[[N:.*]] = tensor.dim %[[ROWS]], %{{.*}}
+// CHECK: %[[MIN:.*]] = arith.minsi %[[FIRST]], %[[N]]
+// CHECK: %[[LOW:.*]] = arith.maxsi %[[MIN]], %[[ZERO]]
 // CHECK: %[[HIGH32:.*]] = tensor.extract %[[OFFSETS]][%[[NEXT]]]
-// CHECK: %[[HIGH:.*]] = arith.index_cast %[[HIGH32]]
+// CHECK: %[[LAST:.*]] = arith.index_cast %[[HIGH32]]
+// CHECK: %[[N2:.*]] = tensor.dim %[[ROWS]], %{{.*}}
+// CHECK: %[[MIN2:.*]] = arith.minsi %[[LAST]], %[[N2]]
+// CHECK: %[[HIGH:.*]] = arith.maxsi %[[MIN2]], %[[LOW]]
 // As few tiles as possible, of equal size.
 // CHECK: %[[MOST:.*]] = arith.constant 16 : index
 // CHECK: %[[COUNT:.*]] = arith.subi %[[HIGH]], %[[LOW]]
@@ -182,8 +190,8 @@ func.func @square(%rows: tensor<?x4xf32>, %offsets: tensor<2xi32>) -> tensor<?x4
 // CHECK: scf.for %{{.*}} = %{{.*}} to %[[C2]] step
 // CHECK: linalg.exp
 // CHECK: %[[C2B:.*]] = arith.constant 2 : index
-// CHECK: tensor.extract %[[OFFSETS]][%[[C2B]]]
 // CHECK: %[[C4:.*]] = arith.constant 4 : index
+// CHECK: tensor.extract %[[OFFSETS]][%[[C2B]]]
 // CHECK: tensor.extract %[[OFFSETS]][%[[C4]]]
 // CHECK: linalg.fill
 // CHECK: tensor.insert_slice

@@ -46,21 +46,21 @@ public:
     builder.setInsertionPointToStart(loop.getBody());
     Value e = loop.getInductionVar();
     Value next = arith::AddIOp::create(builder, loc, e, one);
-    Value result =
-        forTiles(offset(e), offset(next), e, loop.getRegionIterArg(0), body);
+    auto [low, high] = range(e, next);
+    Value result = forTiles(low, high, e, loop.getRegionIterArg(0), body);
     scf::YieldOp::create(builder, loc, result);
     return loop.getResult(0);
   }
 
   /// The tiles of one group.
   Value forGroup(int64_t group, Value init, TileBody body) {
-    return forTiles(offset(index(group)), offset(index(group + 1)),
-                    index(group), init, body);
+    auto [low, high] = range(index(group), index(group + 1));
+    return forTiles(low, high, index(group), init, body);
   }
 
   /// The rows [offsets[first], offsets[last]) as one tile.
   Value forRange(int64_t first, int64_t last, Value init, TileBody body) {
-    Value low = offset(index(first)), high = offset(index(last));
+    auto [low, high] = range(index(first), index(last));
     Value size = arith::SubIOp::create(builder, loc, high, low);
     return tile(low, size, Value(), init, body);
   }
@@ -70,10 +70,24 @@ private:
     return arith::ConstantIndexOp::create(builder, loc, value);
   }
 
+  /// The rows [offsets[first], offsets[last]). Offsets may be data of a caller:
+  /// whatever they are, 0 <= low <= high <= number of rows.
+  std::pair<Value, Value> range(Value first, Value last) {
+    Value low = clamp(offset(first), index(0));
+    return {low, clamp(offset(last), low)};
+  }
+
   Value offset(Value group) {
     Value offset = tensor::ExtractOp::create(builder, loc, offsets, group);
     return arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
                                       offset);
+  }
+
+  /// `row`, but at least `low` and at most the number of rows.
+  Value clamp(Value row, Value low) {
+    Value all = tensor::DimOp::create(builder, loc, rows, 0);
+    Value most = arith::MinSIOp::create(builder, loc, row, all);
+    return arith::MaxSIOp::create(builder, loc, most, low);
   }
 
   Value forTiles(Value low, Value high, Value expert, Value init,

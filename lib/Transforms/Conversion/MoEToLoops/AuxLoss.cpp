@@ -123,7 +123,7 @@ private:
     emit.forEach(emit.index(0), tokens, [&](Value t) {
       emit.forEach(emit.index(0), k, [&](Value j) {
         Value id = emit.load(op.getIds(), {t, j});
-        emit.ifThen(emit.atLeast(id, emit.i32(0)),
+        emit.ifThen(emit.isInside(id, emit.i32(experts)),
                     [&] { accumulate(emit.f64(1), counts, emit.toIndex(id)); });
       });
     });

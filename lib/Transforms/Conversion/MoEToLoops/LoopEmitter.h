@@ -64,6 +64,9 @@ public:
   Value minIndex(Value a, Value b) {
     return arith::MinSIOp::create(*this, a, b);
   }
+  Value maxIndex(Value a, Value b) {
+    return arith::MaxSIOp::create(*this, a, b);
+  }
   Value exp(Value a) { return math::ExpOp::create(*this, a); }
   Value log(Value a) { return math::LogOp::create(*this, a); }
   Value abs(Value a) { return math::AbsFOp::create(*this, a); }
@@ -90,6 +93,12 @@ public:
   }
   Value atLeast(Value a, Value b) {
     return arith::CmpIOp::create(*this, arith::CmpIPredicate::sge, a, b);
+  }
+  /// True if 0 <= i < size: unsigned, a negative number is a large one. All
+  /// data that memory is addressed with passes here, since callers may provide
+  /// it.
+  Value isInside(Value i, Value size) {
+    return arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, i, size);
   }
   Value equal(Value a, Value b) {
     return arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, a, b);

@@ -53,9 +53,8 @@ void moe::emitDispatch(LoopEmitter &emit, DispatchOp op) {
     Value position = op.getPosition();
     emit.forEach(emit.index(0), emit.dim(position, 0), [&](Value t) {
       emit.forEach(emit.index(0), emit.dim(position, 1), [&](Value j) {
-        Value row = emit.load(position, {t, j});
-        emit.ifThen(emit.atLeast(row, emit.i32(0)), [&] {
-          Value r = emit.toIndex(row);
+        Value r = emit.toIndex(emit.load(position, {t, j}));
+        emit.ifThen(emit.isInside(r, emit.dim(rows, 0)), [&] {
           Value weight = emit.load(weights, {t, j});
           emit.forEach(emit.index(0), width, [&](Value h) {
             emit.store(emit.mul(weight, emit.load(x, {t, h})), rows, {r, h});
@@ -66,11 +65,14 @@ void moe::emitDispatch(LoopEmitter &emit, DispatchOp op) {
     return;
   }
   Value last = emit.sub(emit.dim(op.getOffsets(), 0), emit.index(1));
-  Value numRows = emit.toIndex(emit.load(op.getOffsets(), last));
+  Value used = emit.toIndex(emit.load(op.getOffsets(), last));
+  Value numRows = emit.minIndex(used, emit.dim(op.getSource(), 0));
   emit.forEach(emit.index(0), numRows, [&](Value r) {
     Value t = emit.toIndex(emit.load(op.getSource(), r));
-    emit.forEach(emit.index(0), width, [&](Value h) {
-      emit.store(emit.load(x, {t, h}), rows, {r, h});
+    emit.ifThen(emit.isInside(t, emit.dim(x, 0)), [&] {
+      emit.forEach(emit.index(0), width, [&](Value h) {
+        emit.store(emit.load(x, {t, h}), rows, {r, h});
+      });
     });
   });
 }
@@ -92,12 +94,12 @@ void moe::emitCombine(LoopEmitter &emit, CombineOp op) {
       });
     };
     emit.forEach(emit.index(0), emit.dim(position, 1), [&](Value j) {
-      Value row = emit.load(position, {t, j});
+      Value row = emit.toIndex(emit.load(position, {t, j}));
       Value weight;
       if (op.getWeights())
         weight = emit.load(op.getWeights(), {t, j});
-      Value kept = emit.atLeast(row, emit.i32(0));
-      emit.ifThen(kept, [&] { accumulate(weight, rows, emit.toIndex(row)); });
+      Value kept = emit.isInside(row, emit.dim(rows, 0));
+      emit.ifThen(kept, [&] { accumulate(weight, rows, row); });
       if (Value passthrough = op.getPassthrough()) {
         Value zero = emit.equalF(weight, emit.f32(0));
         emit.ifThen(emit.negate(emit.either(kept, zero)),

@@ -37,7 +37,7 @@ public:
 
 private:
   Value idOf(Value t, Value j) { return emit.load(op.getIds(), {t, j}); }
-  Value isExpert(Value id) { return emit.atLeast(id, emit.i32(0)); }
+  Value isExpert(Value id) { return emit.isInside(id, emit.i32(experts)); }
   void increment(Value memref, Value i) {
     emit.store(emit.add(emit.load(memref, i), emit.i32(1)), memref, i);
   }
@@ -84,12 +84,20 @@ private:
     Value bounds = op.getSegmentOffsets();
     if (!bounds)
       return segment(emit.index(0), tokens);
+    // Segments neither overlap nor leave the tokens, whatever their bounds are;
+    // tokens outside of them have no row.
+    forSlots(
+        [&](Value t, Value j) { emit.store(emit.i32(-1), position, {t, j}); });
     Value segments = emit.sub(emit.dim(bounds, 0), emit.index(1));
-    emit.forEach(emit.index(0), segments, [&](Value i) {
-      Value next = emit.add(i, emit.index(1));
-      segment(emit.toIndex(emit.load(bounds, i)),
-              emit.toIndex(emit.load(bounds, next)));
-    });
+    emit.fold(emit.index(0), segments, ValueRange{emit.index(0)},
+              [&](Value i, ValueRange carried) -> SmallVector<Value> {
+                Value next = emit.add(i, emit.index(1));
+                Value bound = emit.toIndex(emit.load(bounds, next));
+                Value first = carried[0];
+                Value last = emit.minIndex(emit.maxIndex(bound, first), tokens);
+                segment(first, last);
+                return {last};
+              });
   }
 
   void claim(Value t, Value j, Value used) {

@@ -54,6 +54,8 @@ public:
   }
 
 private:
+  Value isExpert(Value id) { return emit.isInside(id, emit.i32(experts)); }
+
   /// z[e] = normalised logits[t, e]
   void loadLogits() {
     auto norm = op.getLogitNorm();
@@ -214,7 +216,7 @@ private:
         Value id = emit.load(op.getTable(), {t, j});
         emit.store(id, ids, {t, j});
         emit.ifThenElse(
-            emit.atLeast(id, emit.i32(0)),
+            isExpert(id),
             [&] { emit.store(weightOf(emit.toIndex(id)), weights, {t, j}); },
             [&] { emit.store(emit.f32(0), weights, {t, j}); });
       });
@@ -280,8 +282,7 @@ private:
   void softmaxOverSelected() {
     bool mayBeNone = op.getSelection() == Selection::Table;
     auto holds = [&](Value j) {
-      return mayBeNone ? emit.atLeast(emit.load(ids, {t, j}), emit.i32(0))
-                       : emit.boolean(true);
+      return mayBeNone ? isExpert(emit.load(ids, {t, j})) : emit.boolean(true);
     };
     Value lowest = emit.f32(-std::numeric_limits<double>::infinity());
     Value peak = emit.fold(topK, lowest, [&](Value j, Value m) {
@@ -325,7 +326,7 @@ private:
       };
       Value id = emit.load(ids, {t, j});
       if (mayBeNone)
-        emit.ifThen(emit.atLeast(id, emit.i32(0)), [&] { finish(id); });
+        emit.ifThen(isExpert(id), [&] { finish(id); });
       else
         finish(id);
     });
