@@ -152,3 +152,28 @@ module attributes {moe.messages = ["more than 8 rows [moe-test]"]} {
     return %n : index
   }
 }
+
+// -----
+
+// In a parallel loop the table lies in the function that the body becomes, which
+// reads weights through the context that it captures.
+// CHECK-LABEL: llvm.func internal @parallel.parallel.0(
+// CHECK: %[[CTX:.*]] = llvm.load %{{.*}} : !llvm.ptr -> !llvm.ptr
+// CHECK: %[[ALLOCA:.*]] = llvm.alloca %{{.*}} x !llvm.ptr :
+// CHECK: llvm.call @moe_rt_weights(%[[CTX]])
+// CHECK: llvm.getelementptr %[[ALLOCA]][0]
+// CHECK: llvm.return
+// CHECK-LABEL: func.func private @parallel(
+// CHECK-NOT: x !llvm.ptr :
+// CHECK: llvm.call @moe_rt_parallel(
+moe.weight @w : tensor<4xf32> from ["w"]
+func.func private @parallel(%n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %w = moe.get_weight @w : memref<4xf32>
+    %bank = moe.make_bank %w : memref<4xf32> -> !moe.bank<1x4xf32>
+    %s = moe.bank_slice %bank[%c0] : !moe.bank<1x4xf32> -> memref<4xf32>
+  }
+  return
+}

@@ -74,24 +74,11 @@ public:
       return signalPassFailure();
     convertBankTypes(module);
     addContextArguments(module);
-    // Parallel loops first: what is lowered next may then be in their bodies.
-    SmallVector<scf::ParallelOp> loops;
-    module.walk<WalkOrder::PreOrder>([&](scf::ParallelOp op) {
-      if (canOutline(op))
-        loops.push_back(op);
-      return WalkResult::skip(); // inner loops run in order
-    });
-    for (scf::ParallelOp loop : loops)
+    // While the bodies of parallel loops still lie in the functions that have
+    // the context.
+    lowerOps(module);
+    for (scf::ParallelOp loop : loopsToOutline(module))
       outlineParallel(module, loop, contextOf(loop));
-    module.walk([&](Operation *op) {
-      OpBuilder builder(op);
-      if (auto get = dyn_cast<GetWeightOp>(op))
-        lower(builder, get);
-      else if (auto slice = dyn_cast<BankSliceOp>(op))
-        lower(builder, slice);
-      else if (auto bank = dyn_cast<MakeBankOp>(op))
-        lower(builder, bank);
-    });
     TargetStamp stamp = {targetCPU, targetFeatures};
     if (failed(emitEntries(module, weights, stamp,
                            [&](func::FuncOp f) { return users.contains(f); })))
@@ -184,6 +171,40 @@ private:
     });
   }
 
+  void lowerOps(ModuleOp module) {
+    module.walk([&](Operation *op) {
+      OpBuilder builder(op);
+      if (auto get = dyn_cast<GetWeightOp>(op))
+        lower(builder, get);
+      else if (auto slice = dyn_cast<BankSliceOp>(op))
+        lower(builder, slice);
+      else if (auto bank = dyn_cast<MakeBankOp>(op))
+        lower(builder, bank);
+    });
+  }
+
+  static SmallVector<scf::ParallelOp> loopsToOutline(ModuleOp module) {
+    SmallVector<scf::ParallelOp> loops;
+    module.walk<WalkOrder::PreOrder>([&](scf::ParallelOp op) {
+      if (canOutline(op))
+        loops.push_back(op);
+      return WalkResult::skip(); // inner loops run in order
+    });
+    return loops;
+  }
+
+  /// Where the stack memory of `op` is reserved, so that loops do not grow the
+  /// stack: the entry of its function, or of the one that the body of the
+  /// parallel loop around it becomes.
+  static Block *getFrame(Operation *op) {
+    auto function = op->getParentOfType<func::FuncOp>();
+    scf::ParallelOp outermost;
+    while ((op = op->getParentOfType<scf::ParallelOp>()))
+      outermost = cast<scf::ParallelOp>(op);
+    return outermost && canOutline(outermost) ? outermost.getBody()
+                                              : &function.getBody().front();
+  }
+
   Value contextOf(Operation *op) {
     auto function = op->getParentOfType<func::FuncOp>();
     return function.getArgument(function.getNumArguments() - 1);
@@ -223,9 +244,7 @@ private:
   void lower(OpBuilder &builder, MakeBankOp op) {
     Location loc = op.getLoc();
     auto pointer = LLVM::LLVMPointerType::get(&getContext());
-    OpBuilder atEntry(builder);
-    atEntry.setInsertionPointToStart(
-        &op->getParentOfType<func::FuncOp>().getBody().front());
+    OpBuilder atEntry = OpBuilder::atBlockBegin(getFrame(op));
     Value count = LLVM::ConstantOp::create(
         atEntry, loc, builder.getI64Type(),
         builder.getI64IntegerAttr(op->getNumOperands()));
