@@ -32,3 +32,17 @@ func.func @plan(%w: memref<?x3xf32>, %ids: memref<?x3xi32>, %counts: memref<8xi3
   moe.plan %w, %ids into(%counts, %offsets, %source, %position, %out) : (memref<?x3xf32>, memref<?x3xi32>, memref<8xi32>, memref<9xi32>, memref<?xi32>, memref<?x3xi32>, memref<?x3xf32>) -> ()
   return
 }
+
+// A strided operand is copied to dense memory, a strided result back from it.
+// CHECK-LABEL: func.func @strided(
+// CHECK-SAME: %{{.*}}: memref<?x4xf32, strided<[8, 1]>>, %{{.*}}: memref<?x2xi32>, %[[Y:.*]]: memref<?x4xf32, strided<[8, 1]>>)
+// CHECK: %[[ROWS:.*]] = memref.alloc(%{{.*}}) : memref<?x4xf32>
+// CHECK: memref.copy %{{.*}}, %[[ROWS]]
+// CHECK: %[[DENSE:.*]] = memref.alloc(%{{.*}}) : memref<?x4xf32>
+// CHECK: llvm.call @moe_reference_combine
+// CHECK-NEXT: memref.copy %[[DENSE]], %[[Y]]
+// CHECK-NEXT: return
+func.func @strided(%rows: memref<?x4xf32, strided<[8, 1]>>, %position: memref<?x2xi32>, %y: memref<?x4xf32, strided<[8, 1]>>) {
+  moe.combine %rows, %position into(%y) : (memref<?x4xf32, strided<[8, 1]>>, memref<?x2xi32>, memref<?x4xf32, strided<[8, 1]>>) -> ()
+  return
+}

@@ -35,19 +35,20 @@ public:
         function(op->getParentOfType<func::FuncOp>()),
         pointer(LLVM::LLVMPointerType::get(b.getContext())) {}
 
-  /// `tensors` may hold nulls, for operands that are absent.
-  void emit(StringRef name, Value attrs, ArrayRef<Value> tensors,
-            Value capacity) {
-    Value array = reserve(LLVM::LLVMArrayType::get(pointer, tensors.size()));
-    for (auto [i, tensor] : llvm::enumerate(tensors)) {
-      Value address = tensor ? describe(tensor) : null();
-      Value place =
-          LLVM::GEPOp::create(b, pointer, pointer, array,
-                              ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
-      LLVM::StoreOp::create(b, address, place);
-    }
-    LLVM::CallOp::create(b, declare(name),
-                         ValueRange{attrs ? attrs : null(), array, capacity});
+  /// `operands` may hold nulls, for those that are absent. A strided tensor
+  /// goes through a dense copy, which is copied back to one of `results`.
+  void emit(StringRef name, Value attrs, ArrayRef<Value> operands,
+            ValueRange results, Value capacity) {
+    SmallVector<Value> tensors, dense;
+    for (Value operand : operands)
+      tensors.push_back(operand ? makeDense(operand) : Value());
+    for (Value result : results)
+      dense.push_back(result ? makeDense(result) : Value());
+    llvm::append_range(tensors, dense);
+    call(name, attrs, tensors, capacity);
+    for (auto [result, copy] : llvm::zip_equal(results, dense))
+      if (result != copy)
+        memref::CopyOp::create(b, copy, result);
   }
 
   /// The address of a constant copy of `attrs`.
@@ -71,6 +72,20 @@ public:
   }
 
 private:
+  void call(StringRef name, Value attrs, ArrayRef<Value> tensors,
+            Value capacity) {
+    Value array = reserve(LLVM::LLVMArrayType::get(pointer, tensors.size()));
+    for (auto [i, tensor] : llvm::enumerate(tensors)) {
+      Value address = tensor ? describe(tensor) : null();
+      Value place =
+          LLVM::GEPOp::create(b, pointer, pointer, array,
+                              ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
+      LLVM::StoreOp::create(b, address, place);
+    }
+    LLVM::CallOp::create(b, declare(name),
+                         ValueRange{attrs ? attrs : null(), array, capacity});
+  }
+
   Value null() { return LLVM::ZeroOp::create(b, pointer); }
 
   int64_t countAttrs() {
@@ -98,12 +113,9 @@ private:
                                   /*alignment=*/8);
   }
 
-  /// The address of a moe_tensor for `memref`, through a dense copy if it is
-  /// strided.
+  /// The address of a moe_tensor for `memref`.
   Value describe(Value memref) {
     auto type = cast<MemRefType>(memref.getType());
-    if (!type.getLayout().isIdentity())
-      memref = copyDense(memref, type);
     Type i32 = b.getI32Type();
     Type record = LLVM::LLVMStructType::getLiteral(
         b.getContext(),
@@ -128,7 +140,11 @@ private:
     return result;
   }
 
-  Value copyDense(Value memref, MemRefType type) {
+  /// `memref`, or a dense copy of it if it is strided.
+  Value makeDense(Value memref) {
+    auto type = cast<MemRefType>(memref.getType());
+    if (type.getLayout().isIdentity())
+      return memref;
     SmallVector<Value> sizes;
     for (int64_t dim = 0; dim < type.getRank(); ++dim)
       if (type.isDynamicDim(dim))
@@ -159,33 +175,31 @@ private:
     CallEmitter call(getOperation(), op);
     Value none = call.integer(-1);
     if (auto router = dyn_cast<RouterOp>(op)) {
-      OperandRange into = router.getInto();
+      SmallVector<Value> into = llvm::to_vector(router.getInto());
+      into.resize(3); // without scores the last one is null
       call.emit("moe_reference_router", call.constant(router.getAbiAttrs()),
                 {router.getLogits(), router.getBias(), router.getExpertScale(),
-                 router.getTable(), into[0], into[1],
-                 into.size() > 2 ? Value(into[2]) : Value()},
-                none);
+                 router.getTable()},
+                into, none);
     } else if (auto plan = dyn_cast<PlanOp>(op)) {
-      OperandRange into = plan.getInto();
       call.emit("moe_reference_plan", call.constant(plan.getAbiAttrs()),
                 {plan.getWeights(), plan.getIds(), plan.getSegmentOffsets(),
-                 plan.getPriorityScores(), into[0], into[1], into[2], into[3],
-                 into[4]},
+                 plan.getPriorityScores()},
+                plan.getInto(),
                 plan.getCapacity() ? call.toI64(plan.getCapacity()) : none);
     } else if (auto dispatch = dyn_cast<DispatchOp>(op)) {
       call.emit("moe_reference_dispatch", Value(),
                 {dispatch.getX(), dispatch.getSource(), dispatch.getOffsets(),
-                 dispatch.getWeights(), dispatch.getPosition(),
-                 dispatch.getInto()[0]},
-                none);
+                 dispatch.getWeights(), dispatch.getPosition()},
+                dispatch.getInto(), none);
     } else if (auto combine = dyn_cast<CombineOp>(op)) {
       call.emit("moe_reference_combine", Value(),
                 {combine.getRows(), combine.getPosition(), combine.getWeights(),
-                 combine.getPassthrough(), combine.getInto()[0]},
-                none);
+                 combine.getPassthrough()},
+                combine.getInto(), none);
     } else if (auto loss = dyn_cast<AuxLossOp>(op)) {
       call.emit("moe_reference_aux_loss", call.constant(loss.getAbiAttrs()),
-                {loss.getValues(), loss.getIds(), loss.getInto()[0]}, none);
+                {loss.getValues(), loss.getIds()}, loss.getInto(), none);
     }
   }
 };
