@@ -116,20 +116,26 @@ def ParallelizePass : Pass<"moe-parallelize"> {
     Statistic<"numParallelized", "parallelized", "operations split">];
 }
 
-def InlineFreshResultsPass
-    : Pass<"moe-inline-fresh-results", "::mlir::ModuleOp"> {
-  let summary = "inlines private functions that return new buffers";
+def HoistResultsPass : Pass<"moe-hoist-results", "::mlir::ModuleOp"> {
+  let summary = "has callers provide the buffers of results";
   let description = [{
-    After bufferization a function writes its results to buffers of its
-    arguments: memory planning gives memory to callers, not to callees. A private
-    function that computes a result in place of an argument (a residual stream, a
-    cache) does so already. Any other one is inlined into its callers.
+    A buffer that a private function returns goes: if it is an argument, callers
+    use their own; if not, they allocate it and pass it as a new argument, in
+    which the result is computed, or to which it is copied where the function
+    does not allocate it itself. Callers compute its size from the arguments as
+    the function did.
 
-    *Expects* tensors. *Leaves alone* public functions and recursion. *Never
-    fails.*
+    *Expects* functions on memrefs, after bufferization. *Leaves alone* public
+    functions, recursion, functions that are used other than by calls and results
+    that are not dense. *Fails when* the size of a result depends on more than
+    the arguments.
   }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::func::FuncDialect",
+                           "::mlir::memref::MemRefDialect"];
   let statistics = [
-    Statistic<"numInlined", "inlined", "calls that were inlined">];
+    Statistic<"numDropped", "dropped", "results that are an argument">,
+    Statistic<"numHoisted", "hoisted", "results that callers allocate">];
 }
 
 def LowerMemRefsPass : Pass<"moe-lower-memrefs"> {

@@ -24,7 +24,6 @@ using namespace mlir::moe;
 
 /// Tensors become memrefs, in place wherever the analysis allows.
 static void addBufferization(OpPassManager &pm) {
-  pm.addPass(createInlineFreshResultsPass());
   pm.addPass(createBufferizeEntriesPass());
   // Results are computed where they belong instead of copied there.
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
@@ -36,7 +35,7 @@ static void addBufferization(OpPassManager &pm) {
   // Loops stop carrying buffers that they update in place; only then do results
   // that are arguments show as such.
   pm.addPass(createCanonicalizerPass());
-  pm.addPass(bufferization::createDropEquivalentBufferResultsPass());
+  pm.addPass(createHoistResultsPass());
   // Copies of a buffer to itself fold only once the views agree.
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
