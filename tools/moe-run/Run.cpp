@@ -219,15 +219,16 @@ Error Runner::checkResults() const {
   for (const moe_argument &output : getOutputs(entry->getFunction()))
     if (!isHidden(output.name))
       known.push_back(output.name);
-  if (options.maxNewTokens)
-    known.push_back(getGeneratedName().str());
-  for (auto [i, name] : enumerate(known))
-    if (is_contained(ArrayRef(known).drop_front(i + 1), name))
+  if (options.maxNewTokens) {
+    StringRef generated = getGeneratedName();
+    if (is_contained(known, generated))
       return makeError(MOE_INVALID_DATA,
-                       "two results have the name '" + name +
-                           "', expected one, by which --output and --expect "
-                           "know it; rename one of them "
+                       "a result of the module has the name '" + generated +
+                           "', expected another, by which --output and "
+                           "--expect know the generated ids; rename it "
                            "[moe-run-result-twice]");
+    known.push_back(generated.str());
+  }
   for (const Expectation &expectation : expectations)
     if (!is_contained(known, expectation.name))
       return invalidInput("--expect names '" + Twine(expectation.name) +

@@ -31,15 +31,19 @@ def BufferizeEntriesPass : Pass<"moe-bufferize-entries", "::mlir::ModuleOp"> {
     argument's buffer, every other result to a new argument at the end. The
     function has no results afterwards; what it was is kept in the attribute
     `moe.entry` for the ABI. An argument that holds expert ids gets the range of
-    ids (`moe.range`).
+    ids (`moe.range`). A `cf.assert` compares each dynamic size of a result with
+    that of its buffer.
 
     *Expects* tensors at the boundary. *Fails when* a public function has a
     result that is not a tensor, a type without a place in the ABI, or several
     dynamic sizes that `moe.shape` does not name.
   }];
-  let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::bufferization::BufferizationDialect",
+                           "::mlir::cf::ControlFlowDialect",
                            "::mlir::linalg::LinalgDialect",
-                           "::mlir::memref::MemRefDialect"];
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::tensor::TensorDialect"];
 }
 
 def ConvertMoEToLoopsPass : Pass<"convert-moe-to-loops"> {

@@ -7,12 +7,15 @@
 //===----------------------------------------------------------------------===//
 
 #include "MoE/Transforms/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace mlir::moe {
 #define GEN_PASS_DEF_BUFFERIZEENTRIESPASS
@@ -186,10 +189,13 @@ private:
         continue;
       }
       results.push_back(withoutTied(attributes, function.getContext()));
-      write(result,
-            body.addArgument(toBuffer(cast<RankedTensorType>(result.getType())),
-                             builder.getLoc()));
+      Value buffer = body.addArgument(
+          toBuffer(cast<RankedTensorType>(result.getType())), builder.getLoc());
+      assertSizes(i, result, buffer);
+      write(result, buffer);
     }
+    for (auto [i, argument] : tiedResults)
+      assertSizes(i, terminator->getOperand(i), body.getArgument(argument));
     for (auto [i, argument] : tiedResults)
       terminator->setOperand(
           i, linalg::CopyOp::create(builder, terminator->getOperand(i),
@@ -198,6 +204,26 @@ private:
     for (auto [i, argument] : tiedResults)
       write(terminator->getOperand(i), body.getArgument(argument));
     terminator->eraseOperands(0, terminator->getNumOperands());
+  }
+
+  /// Callers make a buffer of the size that the signature says; the result must
+  /// have no other, or it would be written past the buffer's end.
+  void assertSizes(unsigned index, Value result, Value buffer) {
+    auto type = cast<RankedTensorType>(result.getType());
+    for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+      if (!type.isDynamicDim(dim))
+        continue;
+      Value size = tensor::DimOp::create(builder, result, dim);
+      Value expected = memref::DimOp::create(builder, buffer, dim);
+      Value isEqual = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq,
+                                            size, expected);
+      std::string message =
+          llvm::formatv("the size of result {0} in dimension {1} is not what "
+                        "its 'moe.shape' says; correct the shape "
+                        "[moe-entry-result-size]",
+                        index, dim);
+      cf::AssertOp::create(builder, isEqual, message);
+    }
   }
 
   void write(Value tensor, Value buffer) {

@@ -25,6 +25,9 @@ using namespace mlir::moe;
 /// Tensors become memrefs, in place wherever the analysis allows.
 static void addBufferization(OpPassManager &pm) {
   pm.addPass(createBufferizeEntriesPass());
+  // Sizes are computed from what has them before a result's place replaces it:
+  // the place has the size that is expected.
+  pm.addPass(memref::createResolveRankedShapeTypeResultDimsPass());
   // Results are computed where they belong instead of copied there.
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions options;

@@ -204,7 +204,8 @@ SmallVector<EntryValues::Question> EntryValues::getNeedsOfSize(Value memref,
       })
       .Case([&](memref::CollapseShapeOp op) {
         Questions needs;
-        for (int64_t source : op.getReassociationIndices()[dim])
+        SmallVector<ReassociationIndices> groups = op.getReassociationIndices();
+        for (int64_t source : groups[dim])
           needs.push_back({op.getSrc(), source});
         return needs;
       })

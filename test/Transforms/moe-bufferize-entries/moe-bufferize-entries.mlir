@@ -4,7 +4,7 @@
 
 // The tied result is written to its argument, the other one to a new argument,
 // before an argument changes. Only the argument with a tied result may be written
-// inside.
+// inside. A result has the size of its place.
 // CHECK-LABEL: func.func @entry(
 // CHECK-SAME: %[[X:.*]]: memref<?x4xf32>, %[[PAST:.*]]: index, %[[CACHE:.*]]: memref<8x4xf32>, %[[OUT:.*]]: memref<?x4xf32>)
 // CHECK-SAME: moe.entry = {inputs = [{moe.name = "x", moe.shape = ["n", 4]}, {moe.symbol = "past"}, {}], results = [{moe.tied = 2 : i64}, {moe.name = "y", moe.shape = ["n", 4]}]}
@@ -12,6 +12,10 @@
 // CHECK: %[[XT:.*]] = bufferization.to_tensor %[[X]] restrict :
 // CHECK: %[[CT:.*]] = bufferization.to_tensor %[[CACHE]] restrict writable :
 // CHECK: arith.addi %[[PAST]], %[[PAST]]
+// CHECK: %[[SIZE:.*]] = tensor.dim %[[XT]], %{{.*}}
+// CHECK: %[[PLACE:.*]] = memref.dim %[[OUT]], %{{.*}}
+// CHECK: %[[EQUAL:.*]] = arith.cmpi eq, %[[SIZE]], %[[PLACE]]
+// CHECK: cf.assert %[[EQUAL]], "the size of result 1 in dimension 0 is not {{.*}}[moe-entry-result-size]"
 // CHECK: bufferization.materialize_in_destination %[[XT]] in restrict writable %[[OUT]]
 // CHECK: %[[UPDATED:.*]] = linalg.copy ins(%[[CT]] : tensor<8x4xf32>) outs(%[[CT]] : tensor<8x4xf32>)
 // CHECK: bufferization.materialize_in_destination %[[UPDATED]] in restrict writable %[[CACHE]]
