@@ -30,7 +30,7 @@ struct Tokenizer::Impl {
 };
 
 Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl(std::move(impl)) {}
-Tokenizer::Tokenizer(Tokenizer &&) = default;
+Tokenizer::Tokenizer(Tokenizer &&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
 //===----------------------------------------------------------------------===//

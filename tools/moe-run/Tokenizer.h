@@ -26,7 +26,7 @@ public:
   /// Whether `directory` holds a tokenizer that `load` may read.
   static bool isIn(llvm::StringRef directory);
   static llvm::Expected<Tokenizer> load(llvm::StringRef directory);
-  Tokenizer(Tokenizer &&);
+  Tokenizer(Tokenizer &&) noexcept;
   ~Tokenizer();
 
   /// The pieces of `text`, without an id for its beginning.

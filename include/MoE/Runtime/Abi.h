@@ -89,7 +89,7 @@ typedef enum moe_dtype_class {
 
 typedef enum moe_dtype {
 #define MOE_DEFINE_DTYPE(NAME, VALUE, BITS, CLASS, TEXT, FILE_TEXT, MLIR_TEXT) \
-  MOE_##NAME = VALUE,
+  MOE_##NAME = (VALUE),
   MOE_FOR_EACH_DTYPE(MOE_DEFINE_DTYPE)
 #undef MOE_DEFINE_DTYPE
 } moe_dtype;
