@@ -38,7 +38,7 @@ static constexpr Row rows[] = {
     {ExitCode::Internal, MOE_INTERNAL, "a defect of moe-mlir; report it"},
 };
 
-ExitCode moe::getExitCode(moe_status status) {
+ExitCode moe::getExitCode(int32_t status) {
   const Row *found =
       find_if(rows, [=](const Row &row) { return row.status == status; });
   return found == std::end(rows) ? ExitCode::Internal : found->code;

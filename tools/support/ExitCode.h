@@ -28,7 +28,7 @@ enum class ExitCode {
 };
 
 /// The code of a failure of that kind.
-ExitCode getExitCode(moe_status status);
+ExitCode getExitCode(int32_t status);
 
 /// The exit codes as a table for --help. Only a tool that compares results has
 /// ExitCode::Mismatch.

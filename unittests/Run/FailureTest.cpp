@@ -21,7 +21,7 @@ TEST(FailureTest, EveryStatusHasItsExitCode) {
   EXPECT_EQ(getExitCode(MOE_OUT_OF_MEMORY), ExitCode::OutOfMemory);
   EXPECT_EQ(getExitCode(MOE_UNSUPPORTED), ExitCode::Unsupported);
   EXPECT_EQ(getExitCode(MOE_INTERNAL), ExitCode::Internal);
-  EXPECT_EQ(getExitCode(moe_status(99)), ExitCode::Internal);
+  EXPECT_EQ(getExitCode(99), ExitCode::Internal);
 }
 
 TEST(FailureTest, HelpListsEveryExitCode) {

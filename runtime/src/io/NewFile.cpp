@@ -14,7 +14,6 @@
 #include <atomic>
 #include <cerrno>
 #include <climits>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -26,35 +25,48 @@ using namespace moe::rt;
 // Files that a signal must remove
 //===----------------------------------------------------------------------===//
 
-/// A handler may use neither locks nor the heap: names are in this table, and
-/// whoever takes one out owns it. With more files at a time than places, the
-/// rest stay behind when a signal ends the process.
-static std::atomic<char *> unfinished[16];
-static_assert(std::atomic<char *>::is_always_lock_free);
+namespace {
+/// The name of one file. A handler may use neither locks nor the heap: whoever
+/// moves the state away from Free or Named owns the place.
+struct Place {
+  enum State { Free, Owned, Named };
+  std::atomic<State> state{Free};
+  char name[PATH_MAX];
+};
+} // namespace
 
-static void rememberUnfinished(const std::string &name) {
-  char *copy = strdup(name.c_str());
-  for (std::atomic<char *> &place : unfinished) {
-    char *none = nullptr;
-    if (copy && place.compare_exchange_strong(none, copy))
-      return;
-  }
-  std::free(copy);
+/// With more files at a time than places, the rest stay behind when a signal
+/// ends the process.
+static Place unfinished[16];
+static_assert(std::atomic<Place::State>::is_always_lock_free);
+
+static bool take(Place &place, Place::State from) {
+  return place.state.compare_exchange_strong(from, Place::Owned);
 }
 
-static void forgetUnfinished(const std::string &name) {
-  for (std::atomic<char *> &place : unfinished) {
-    char *found = place.load();
-    // What a handler took in the meantime is its own; the process is ending.
-    if (found && name == found && place.compare_exchange_strong(found, nullptr))
-      return std::free(found);
-  }
+/// The number of the place that keeps `name`, -1 if none does.
+static int rememberUnfinished(const std::string &name) {
+  if (name.size() >= sizeof(Place::name))
+    return -1;
+  for (Place &place : unfinished)
+    if (take(place, Place::Free)) {
+      std::memcpy(place.name, name.c_str(), name.size() + 1);
+      place.state = Place::Named;
+      return static_cast<int>(&place - unfinished);
+    }
+  return -1;
+}
+
+static void forgetUnfinished(int place) {
+  // What a handler took in the meantime is its own; the process is ending.
+  if (place >= 0 && take(unfinished[place], Place::Named))
+    unfinished[place].state = Place::Free;
 }
 
 void moe_file_remove_unfinished() {
-  for (std::atomic<char *> &place : unfinished)
-    if (char *name = place.exchange(nullptr))
-      unlink(name);
+  for (Place &place : unfinished)
+    if (take(place, Place::Named))
+      unlink(place.name);
 }
 
 //===----------------------------------------------------------------------===//
@@ -162,7 +174,7 @@ NewFile::~NewFile() {
   if (temporary.empty())
     return;
   unlink(temporary.c_str());
-  forgetUnfinished(temporary);
+  forgetUnfinished(place);
 }
 
 int32_t NewFile::create(const char *where, moe_error *error) {
@@ -186,7 +198,7 @@ int32_t NewFile::createTemporary(moe_error *error) {
     failure = errno;
     if (file.isOpen()) {
       temporary = std::move(name);
-      rememberUnfinished(temporary);
+      place = rememberUnfinished(temporary);
       return MOE_OK;
     }
   }
@@ -241,7 +253,7 @@ int32_t NewFile::commit(moe_error *error) {
                          "another name [moe-write-rename]",
                          ShownPath(path.c_str()).text,
                          errnoText(errno).c_str());
-  forgetUnfinished(temporary);
+  forgetUnfinished(place);
   temporary.clear();
   return syncFolder(folder, error);
 }

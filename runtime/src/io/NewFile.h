@@ -39,6 +39,7 @@ private:
   std::string path;
   std::string target;    ///< what `path` names once links are followed
   std::string temporary; ///< empty once the file has its name
+  int place = -1; ///< of `temporary` in the table that a signal handler reads
   File file;
 };
 
