@@ -193,14 +193,16 @@ int32_t NewFile::createTemporary(moe_error *error) {
   for (int i = 0; i < attempts && failure == EEXIST; ++i) {
     std::string name = target + ".tmp-" + std::to_string(getpid()) + "-" +
                        std::to_string(serial.fetch_add(1));
+    // First, since a signal may come as soon as the file is there.
+    place = rememberUnfinished(name);
     file =
         File(open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     failure = errno;
     if (file.isOpen()) {
       temporary = std::move(name);
-      place = rememberUnfinished(temporary);
       return MOE_OK;
     }
+    forgetUnfinished(place);
   }
   return failCreate(path.c_str(), failure, error);
 }
