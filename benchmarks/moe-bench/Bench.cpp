@@ -207,7 +207,7 @@ Error Bench::run() {
   if (Error error = verify())
     return error;
   if (file)
-    if (Error error = file->write(*data, *contenders.front().engine, *expected))
+    if (Error error = file->write(*data, options, *expected))
       return error;
   if (!options.worker)
     return measure();

@@ -69,18 +69,6 @@ Expected<double> Engine::run() {
   return milliseconds;
 }
 
-ArrayRef<void *> Engine::getSlices(StringRef role) const {
-  const moe_module &module = session->getModule();
-  std::string name = (role + ".0").str();
-  const moe_weight *weights = module.weights;
-  const moe_weight *found = std::find_if(
-      weights, weights + module.num_weights,
-      [&](const moe_weight &weight) { return weight.name == name; });
-  assert(found != weights + module.num_weights && "a weight of makeLayerText");
-  void *slot = moe_rt_weights(session->getContext())[found - weights];
-  return {static_cast<void **>(slot), size_t(found->experts)};
-}
-
 //===----------------------------------------------------------------------===//
 // The oracle
 //===----------------------------------------------------------------------===//

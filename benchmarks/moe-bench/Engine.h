@@ -26,8 +26,6 @@ public:
   /// Milliseconds of the next call: the next copy, and a new window after the
   /// last copy. Fails when the experts got other tokens than drawn.
   llvm::Expected<double> run();
-  /// The slices of a weight of the first copy: "gate", "up" or "down".
-  llvm::ArrayRef<void *> getSlices(llvm::StringRef role) const;
 
 private:
   Engine(Case &data, int32_t threads) : data(data), threads(threads) {}

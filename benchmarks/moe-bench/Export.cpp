@@ -59,20 +59,44 @@ Error Export::append(const void *data, int64_t bytes) {
   return Error::success();
 }
 
-Error Export::write(const Case &data, const Engine &engine,
-                    const test::Tensor &y) {
-  const Sizes &sizes = data.getSizes();
-  int64_t tokenBytes = sizes.tokens * sizes.hidden * 4;
-  std::vector<std::pair<const void *, int64_t>> pieces = {
-      {data.getX().data, tokenBytes},
-      {data.getRouter(0).data, sizes.getRouterBytes()}};
-  for (StringRef role : {"gate", "up", "down"})
-    for (void *slice : engine.getSlices(role))
-      pieces.emplace_back(slice, sliceBytes);
-  pieces.emplace_back(y.abi().data, tokenBytes);
-  for (auto [piece, bytes] : pieces)
-    if (Error error = append(piece, bytes))
+/// The made-up values of a weight of the first copy, expert by expert: what
+/// compiled code holds may be packed.
+Error Export::appendWeight(StringRef role, const moe_tensor &tensor,
+                           uint64_t seed) {
+  std::string name = (role + ".0").str();
+  int64_t elements = tensor.shape[1] * tensor.shape[2];
+  std::vector<char> slice(static_cast<size_t>(sliceBytes));
+  for (int64_t expert = 0; expert < tensor.shape[0]; ++expert) {
+    moe_error error = {};
+    if (moe_checkpoint_random_values(name.c_str(), &tensor, seed,
+                                     expert * elements, elements, slice.data(),
+                                     &error) != MOE_OK)
+      return failed(error.message);
+    if (Error error = append(slice.data(), sliceBytes))
       return error;
+  }
+  return Error::success();
+}
+
+Error Export::write(const Case &data, const Options &options,
+                    const test::Tensor &y) {
+  const auto &[E, k, H, F, T] = options.sizes;
+  int64_t tokenBytes = T * H * 4;
+  int32_t dtype = options.dtype->element;
+  if (Error error = append(data.getX().data, tokenBytes))
+    return error;
+  if (Error error =
+          append(data.getRouter(0).data, options.sizes.getRouterBytes()))
+    return error;
+  const std::pair<StringRef, moe_tensor> weights[] = {
+      {"gate", declare(dtype, {E, F, H})},
+      {"up", declare(dtype, {E, F, H})},
+      {"down", declare(dtype, {E, H, F})}};
+  for (const auto &[role, tensor] : weights)
+    if (Error error = appendWeight(role, tensor, options.seed))
+      return error;
+  if (Error error = append(y.abi().data, tokenBytes))
+    return error;
   moe_error error = {};
   if (moe_safetensors_writer_close(writer.release(), &error) != MOE_OK)
     return failed(error.message);

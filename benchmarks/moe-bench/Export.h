@@ -9,7 +9,8 @@
 #ifndef MOE_BENCHMARKS_MOEBENCH_EXPORT_H
 #define MOE_BENCHMARKS_MOEBENCH_EXPORT_H
 
-#include "Engine.h"
+#include "Case.h"
+#include "Layer.h"
 #include "moe_rt/safetensors.h"
 
 namespace moe::bench {
@@ -21,9 +22,9 @@ class Export {
 public:
   static llvm::Expected<Export> open(const Options &options);
 
-  /// The data of `data`, whose x is that of the first call, the weights of
-  /// `engine` and the expected `y`.
-  llvm::Error write(const Case &data, const Engine &engine,
+  /// The data of `data`, whose x is that of the first call, its weights and
+  /// the expected `y`.
+  llvm::Error write(const Case &data, const Options &options,
                     const test::Tensor &y);
 
 private:
@@ -34,6 +35,8 @@ private:
   };
 
   llvm::Error append(const void *data, int64_t bytes);
+  llvm::Error appendWeight(llvm::StringRef role, const moe_tensor &tensor,
+                           uint64_t seed);
 
   std::unique_ptr<moe_safetensors_writer, Abandon> writer;
   int64_t sliceBytes = 0; ///< of each weight of an expert

@@ -136,6 +136,73 @@ TEST_F(Bind, BankThatIsStoredTransposed) {
   EXPECT_EQ(slice(1)[2 * 1 + 3 * 3], 23.0f);
 }
 
+/// The layout of 2 x 3 matrices in one panel of 4 rows, with 2 steps of 2
+/// columns: of row n and column k, element (k / 2 * 4 + n) * 2 + k % 2.
+static moe_packing panelsOfFour(int32_t ways = 1, int32_t way = 0) {
+  moe_packing packing = {};
+  packing.panel = 4;
+  packing.depth = 2;
+  packing.ways = ways;
+  packing.way = way;
+  return packing;
+}
+
+TEST_F(Bind, PackedBank) {
+  weight.experts = 2;
+  weight.packing = panelsOfFour();
+  setSource(0, "expert.{e}", {2, 3}, 0, 0, true);
+  ASSERT_EQ(bind(), MOE_OK) << moe_ctx_message(context->handle);
+  for (int e = 0; e < 2; ++e)
+    EXPECT_EQ(
+        std::vector<float>(slice(e), slice(e) + 16),
+        std::vector<float>({100.f + 100 * e, 101.f + 100 * e, 103.f + 100 * e,
+                            104.f + 100 * e, 0, 0, 0, 0, 102.f + 100 * e, 0,
+                            105.f + 100 * e, 0, 0, 0, 0, 0}));
+  // The file is still there to be read.
+  EXPECT_EQ(static_cast<const float *>(
+                moe_checkpoint_find(checkpoint->handle, "expert.1")->data)[5],
+            205.0f);
+}
+
+TEST_F(Bind, PackedTransposedBank) {
+  weight.experts = 2;
+  weight.packing = panelsOfFour();
+  setSource(0, "fused", {2, 4, 3}, 0, 12);
+  setShape({3, 4}, {1, 3});
+  ASSERT_EQ(bind(), MOE_OK) << moe_ctx_message(context->handle);
+  // Row 1 of slice 1 is column 1 of the matrix in the file: 13, 16, 19, 22.
+  EXPECT_EQ(slice(1)[2], 13.0f);
+  EXPECT_EQ(slice(1)[3], 16.0f);
+  EXPECT_EQ(slice(1)[8 + 2], 19.0f);
+  EXPECT_EQ(slice(1)[8 + 3], 22.0f);
+}
+
+TEST_F(Bind, PackedBanksSideBySide) {
+  weight.experts = 2;
+  weight.packing = panelsOfFour(2);
+  setSource(0, "expert.{e}", {2, 3}, 0, 0, true);
+  setSource(1, "fused", {2, 4, 3}, 0, 12);
+  moe_weight second = weight;
+  second.packing = panelsOfFour(2, 1);
+  second.sources = &sources[1];
+  tables.weights = {weight, second};
+  tables.weights[0].sources = &sources[0];
+  Context pair(tables.get());
+  ASSERT_EQ(pair.status, MOE_OK) << pair.error.message;
+  Checkpoint file(folder / "x", false);
+  ASSERT_EQ(moe_ctx_bind_checkpoint(pair.handle, file.handle), MOE_OK)
+      << moe_ctx_message(pair.handle);
+  void *const *roots = moe_rt_weights(pair.handle);
+  const float *left = static_cast<float *const *>(roots[0])[1];
+  const float *right = static_cast<float *const *>(roots[1])[1];
+  EXPECT_EQ(right, left + 8);
+  EXPECT_EQ(left[0], 200.0f);
+  EXPECT_EQ(right[0], 12.0f);
+  // The second step lies behind both first ones.
+  EXPECT_EQ(left[16], 202.0f);
+  EXPECT_EQ(right[16], 14.0f);
+}
+
 TEST_F(Bind, NoCheckpoint) {
   ASSERT_EQ(bind(), MOE_OK);
   expectError(moe_ctx_bind_checkpoint(context->handle, nullptr),

@@ -152,6 +152,48 @@ TEST(Module, DamagedWeight) {
   expectMalformed([](FullModule &m) { m.source.shape[0] = -1; });
 }
 
+/// A module with two packed weights, of which the second lies beside the first.
+static void pack(FullModule &tables) {
+  moe_weight &weight = tables.weights[0];
+  weight.rank = tables.source.rank = 2;
+  weight.shape[0] = weight.shape[1] = weight.strides[0] = 4;
+  weight.strides[1] = 1;
+  tables.source.shape[1] = 4;
+  weight.packing.panel = 8;
+  weight.packing.depth = 1;
+  weight.packing.ways = 2;
+  tables.weights.push_back(weight);
+  tables.weights[1].packing.way = 1;
+}
+
+TEST(Module, PackedWeights) {
+  FullModule tables;
+  pack(tables);
+  moe_error error;
+  EXPECT_EQ(checkModule(*tables.get(), &error), MOE_OK) << error.message;
+}
+
+TEST(Module, DamagedPacking) {
+  auto expectBad = [](auto damage) {
+    expectMalformed([&](FullModule &tables) {
+      pack(tables);
+      damage(tables.weights[0].packing, tables.weights[1].packing, tables);
+    });
+  };
+  expectBad([](auto &first, auto &, auto &) { first.panel = -1; });
+  expectBad([](auto &first, auto &, auto &) { first.panel = 0; });
+  expectBad([](auto &first, auto &, auto &) { first.depth = 0; });
+  expectBad([](auto &, auto &second, auto &) { second.way = 2; });
+  expectBad([](auto &, auto &second, auto &) { second.way = -1; });
+  expectBad([](auto &, auto &second, auto &) { second.owner = 1; });
+  expectBad([](auto &, auto &second, auto &) { second.owner = -1; });
+  expectBad([](auto &first, auto &, auto &) { first.owner = 1; });
+  expectBad([](auto &, auto &second, auto &) { second.panel = 4; });
+  expectBad([](auto &, auto &, auto &t) { t.weights[1].dtype = MOE_BF16; });
+  expectBad([](auto &, auto &, auto &t) { t.weights[1].shape[0] = 2; });
+  expectBad([](auto &, auto &, auto &t) { t.weights[1].experts = 1; });
+}
+
 TEST(Module, FindsFunctionsByName) {
   FullModule tables;
   const moe_module *module = tables.get();

@@ -195,8 +195,8 @@ struct BankModule : TestModule {
 } // namespace
 
 /// Lets each allocation of `bind` fail and expects that all memory comes back.
-template <typename Bind> static void failEachBind(const char *tag, Bind bind) {
-  BankModule tables;
+template <typename Bind>
+static void failEachBind(const char *tag, Bind bind, BankModule tables = {}) {
   CountingAllocator allocator;
   moe_ctx_options options = allocator.options();
   for (int k = 0;; ++k) {
@@ -234,6 +234,35 @@ TEST(OutOfMemory, BindingACheckpoint) {
 TEST(OutOfMemory, BindingRandomValues) {
   failEachBind("[moe-bind-random-memory]",
                [](moe_ctx *ctx) { return moe_ctx_bind_random(ctx, 1); });
+}
+
+TEST(OutOfMemory, Packing) {
+  TemporaryFolder folder;
+  std::string header = "{" + entry("w.0", "F32", "1,2", 0, 8) + "," +
+                       entry("w.1", "F32", "1,2", 8, 16) + "}";
+  Checkpoint checkpoint(
+      folder.write("x", fileBytes(header, std::string(16, '\0'))));
+  ASSERT_EQ(checkpoint.status, MOE_OK) << checkpoint.error.message;
+  BankModule tables;
+  tables.source.rank = 2;
+  tables.source.shape[0] = 1;
+  tables.source.shape[1] = 2;
+  for (moe_weight &weight : tables.weights) {
+    weight.rank = 2;
+    weight.shape[0] = 1;
+    weight.shape[1] = weight.strides[0] = 2;
+    weight.strides[1] = 1;
+    weight.sources = &tables.source;
+    weight.packing.panel = 8;
+    weight.packing.depth = weight.packing.ways = 1;
+  }
+  tables.weights[1].packing.owner = 1;
+  failEachBind(
+      "[moe-bind-packed-memory]",
+      [&](moe_ctx *ctx) {
+        return moe_ctx_bind_checkpoint(ctx, checkpoint.handle);
+      },
+      tables);
 }
 
 TEST(OutOfMemory, Workspace) {

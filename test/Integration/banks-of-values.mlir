@@ -19,8 +19,8 @@ func.func @overwritten(%rows: tensor<2x2xf32> {moe.name = "rows"}, %offsets: ten
   %bank = moe.make_bank %w0, %w0 : tensor<2x2xf32> -> !moe.bank<2x2x2xf32>
   %s = linalg.fill ins(%hundred : f32) outs(%w0 : tensor<2x2xf32>) -> tensor<2x2xf32>
   %init = linalg.fill ins(%zero : f32) outs(%e1 : tensor<2x2xf32>) -> tensor<2x2xf32>
-  %y = moe.grouped_matmul ins(%rows, %bank, %offsets : tensor<2x2xf32>, !moe.bank<2x2x2xf32>, tensor<3xi32>)
-      outs(%init : tensor<2x2xf32>) -> tensor<2x2xf32>
+  %y = moe.grouped_matmul %rows banks(%bank) offsets(%offsets) outs(%init)
+      : (tensor<2x2xf32>, !moe.bank<2x2x2xf32>, tensor<3xi32>, tensor<2x2xf32>) -> tensor<2x2xf32>
   return %y, %s : tensor<2x2xf32>, tensor<2x2xf32>
 }
 
@@ -34,8 +34,8 @@ func.func @kept(%rows: tensor<2x2xf32> {moe.name = "rows"}, %offsets: tensor<3xi
   %e = tensor.empty() : tensor<2x2xf32>
   %bank = moe.make_bank %rows, %rows : tensor<2x2xf32> -> !moe.bank<2x2x2xf32>
   %init = linalg.fill ins(%zero : f32) outs(%e : tensor<2x2xf32>) -> tensor<2x2xf32>
-  %y = moe.grouped_matmul ins(%rows, %bank, %offsets : tensor<2x2xf32>, !moe.bank<2x2x2xf32>, tensor<3xi32>)
-      outs(%init : tensor<2x2xf32>) -> tensor<2x2xf32>
+  %y = moe.grouped_matmul %rows banks(%bank) offsets(%offsets) outs(%init)
+      : (tensor<2x2xf32>, !moe.bank<2x2x2xf32>, tensor<3xi32>, tensor<2x2xf32>) -> tensor<2x2xf32>
   return %y : tensor<2x2xf32>
 }
 
@@ -59,8 +59,8 @@ func.func @in_loop(%rows: tensor<2x2xf32> {moe.name = "rows"}, %offsets: tensor<
   %y:2 = scf.for %i = %c0 to %c2 step %c1 iter_args(%sum = %init, %buffer = %e1) -> (tensor<2x2xf32>, tensor<2x2xf32>) {
     %w = linalg.fill ins(%value : f32) outs(%buffer : tensor<2x2xf32>) -> tensor<2x2xf32>
     %bank = moe.make_bank %w, %w : tensor<2x2xf32> -> !moe.bank<2x2x2xf32>
-    %next = moe.grouped_matmul ins(%rows, %bank, %offsets : tensor<2x2xf32>, !moe.bank<2x2x2xf32>, tensor<3xi32>)
-        outs(%sum : tensor<2x2xf32>) -> tensor<2x2xf32>
+    %next = moe.grouped_matmul %rows banks(%bank) offsets(%offsets) outs(%sum)
+        : (tensor<2x2xf32>, !moe.bank<2x2x2xf32>, tensor<3xi32>, tensor<2x2xf32>) -> tensor<2x2xf32>
     scf.yield %next, %w : tensor<2x2xf32>, tensor<2x2xf32>
   }
   return %y#0 : tensor<2x2xf32>

@@ -137,7 +137,7 @@ func.func @grouped_matmul(%rows: tensor<5x6xf32> {moe.name = "rows"}, %offsets: 
   %bank = moe.get_weight @w : !moe.bank<3x4x6xf32>
   %e = tensor.empty() : tensor<5x4xf32>
   %init = linalg.fill ins(%zero : f32) outs(%e : tensor<5x4xf32>) -> tensor<5x4xf32>
-  %y = moe.grouped_matmul ins(%rows, %bank, %offsets : tensor<5x6xf32>, !moe.bank<3x4x6xf32>, tensor<4xi32>)
-      outs(%init : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %y = moe.grouped_matmul %rows banks(%bank) offsets(%offsets) outs(%init)
+      : (tensor<5x6xf32>, !moe.bank<3x4x6xf32>, tensor<4xi32>, tensor<5x4xf32>) -> tensor<5x4xf32>
   return %y : tensor<5x4xf32>
 }

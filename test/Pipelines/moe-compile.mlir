@@ -43,13 +43,14 @@
 // PLANNED-NOT: }, {
 // PLANNED: moe.experts
 
-// grouped: no experts are left; each body exists once.
+// grouped: no experts are left; each body exists once. Matmuls with weights are
+// grouped, and the weights packed for them.
 // GROUPED-NOT: moe.experts
 // GROUPED: func.func private @layer(
 // GROUPED-COUNT-1: linalg.exp
 // GROUPED-NOT: linalg.exp
 // GROUPED: func.func private @bank_layer(
-// GROUPED: moe.bank_slice
+// GROUPED-COUNT-2: moe.grouped_matmul {{.*}}schedule = #moe.cpu_schedule
 // GROUPED-NOT: moe.experts
 
 // bufferized: no tensor is left but the declared weights; the entry has no

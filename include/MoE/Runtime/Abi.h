@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /// Version of everything in this header. Stamped into each compiled module.
-#define MOE_ABI_VERSION 2
+#define MOE_ABI_VERSION 3
 
 /// Largest rank of a tensor that crosses the ABI.
 #define MOE_MAX_RANK 8
@@ -170,8 +170,26 @@ typedef struct moe_weight_source {
   int64_t expert_stride; ///< elements between experts (banks in one tensor)
 } moe_weight_source;
 
+/// How compiled code wants the slices of a bank of matrices (N x K) to lie in
+/// memory, when that is not as they lie in the checkpoint: in panels of `panel`
+/// rows, whose steps hold `depth` columns. Element (n, k) is at
+///   (n / panel) * steps * step + (k / depth) * step
+///     + (n % panel) * depth + k % depth
+/// from the base of the slice, in elements, with steps = ceil(K / depth) and
+/// step = ways * panel * depth; rows and columns that do not exist are zeros.
+/// The steps of `ways` banks of one shape alternate: bank `way` starts
+/// way * panel * depth elements behind the first, which owns the memory.
+typedef struct moe_packing {
+  int32_t panel; ///< 0: not packed, and everything else is 0
+  int32_t depth;
+  int32_t ways;
+  int32_t way;   ///< which one of the `ways` this weight is
+  int64_t owner; ///< the weight that is way 0; this weight itself if way = 0
+} moe_packing;
+
 /// One weight: a plain tensor, or a bank of `experts` equally shaped slices.
-/// The elements of a slice are at sum(index[i] * strides[i]) from its base.
+/// The elements of a slice are at sum(index[i] * strides[i]) from its base in
+/// the checkpoint.
 typedef struct moe_weight {
   const char *name;
   int32_t dtype;
@@ -181,6 +199,7 @@ typedef struct moe_weight {
   int64_t strides[MOE_MAX_RANK]; ///< in elements
   int64_t num_sources;           ///< 1, or `experts` (one per slice)
   const moe_weight_source *sources;
+  moe_packing packing;
 } moe_weight;
 
 /// The table at symbol MOE_MODULE_SYMBOL of every compiled module.

@@ -61,6 +61,53 @@ def ConvertMoEToLoopsPass : Pass<"convert-moe-to-loops"> {
                            "::mlir::scf::SCFDialect"];
 }
 
+def PackWeightsPass : Pass<"moe-pack-weights", "::mlir::ModuleOp"> {
+  let summary = "chooses schedules of grouped matmuls and layouts of their banks";
+  let description = [{
+    Each `moe.grouped_matmul` whose banks are weights that nothing else reads gets
+    a `#moe.cpu_schedule`, derived from a model of the processor, and its banks
+    the layout `#moe.packed` that its kernel streams. Banks that are multiplied
+    with the same rows share memory, step by step. The elements are copied into
+    that layout once, when a module is loaded.
+
+    *Expects* the grouped level on tensors.
+  }];
+  let options = [
+    Option<"targetFeatures", "target-features", "std::string", /*default=*/"",
+           "features of the processor, as LLVM names them: +avx2,+fma">
+  ];
+  let statistics = [
+    Statistic<"numPacked", "packed", "weights packed">,
+    Statistic<"numMissed", "missed", "grouped matmuls without packed banks">];
+  let dependentDialects = ["::mlir::moe::MoEDialect"];
+}
+
+def ConvertMoEToVectorPass : Pass<"convert-moe-to-vector"> {
+  let summary = "lowers grouped matmuls with a schedule to vector kernels";
+  let description = [{
+    Each `moe.grouped_matmul` becomes one parallel loop over ranges of equal
+    cost, whose units are a panel of the banks times all rows of a group. The
+    sums of a block of rows and a panel stay in registers over all of K, and the
+    body is applied to them before they are stored.
+
+    *Expects* memrefs, packed banks and a `#moe.cpu_schedule`. *Produces* `scf`,
+    `memref`, `vector` and arithmetic.
+  }];
+  let options = [
+    Option<"maxRanges", "max-ranges", "int64_t", /*default=*/"64",
+           "most ranges that the work of one op is cut into">
+  ];
+  let statistics = [
+    Statistic<"numKernels", "num-kernels", "grouped matmuls lowered">
+  ];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect",
+                           "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def ConvertMoEToReferencePass
     : Pass<"convert-moe-to-reference", "::mlir::ModuleOp"> {
   let summary = "lowers routing ops on memrefs to calls of the oracle";

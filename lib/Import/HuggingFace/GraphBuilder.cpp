@@ -459,9 +459,8 @@ private:
           whole ? ArrayRef<int64_t>() : ArrayRef<int64_t>(source.offsets),
           ArrayRef<int64_t>(), ArrayRef<int64_t>()));
     }
-    WeightOp::create(g, g.getStringAttr(weight.name),
-                     TypeAttr::get(getWeightType(g, weight)),
-                     g.getArrayAttr(sources), StringAttr());
+    WeightOp::create(g, g.getStringAttr(weight.name), getWeightType(g, weight),
+                     g.getArrayAttr(sources));
   }
 
   /// Weights by layer; those outside layers are under -1.

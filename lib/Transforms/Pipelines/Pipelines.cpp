@@ -48,6 +48,7 @@ static void addBufferization(OpPassManager &pm) {
 
 static void addLoweringToLLVM(OpPassManager &pm,
                               const CompileOptions &options) {
+  pm.addNestedPass<func::FuncOp>(createConvertMoEToVectorPass());
   if (options.reference) {
     pm.addPass(createConvertMoEToReferencePass());
   } else {
@@ -75,6 +76,7 @@ static void addLoweringToLLVM(OpPassManager &pm,
   arith::ArithExpandOpsPassOptions expand;
   expand.includeBf16 = true;
   pm.addPass(arith::createArithExpandOpsPass(expand));
+  pm.addPass(createConvertVectorToLLVMPass());
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertMathToLibmPass());
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
@@ -106,6 +108,12 @@ void moe::buildCompilePipeline(OpPassManager &pm,
     return;
 
   // grouped: loops over (group, row tile), no code per expert.
+  if (!options.reference) {
+    pm.addNestedPass<func::FuncOp>(createGroupMatmulsPass());
+    PackWeightsPassOptions pack;
+    pack.targetFeatures = options.targetFeatures;
+    pm.addPass(createPackWeightsPass(pack));
+  }
   TileExpertsPassOptions tile;
   tile.rowTile = options.reference ? 0 : options.rowTile.getValue();
   pm.addPass(createTileExpertsPass(tile));

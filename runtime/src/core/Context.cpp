@@ -107,8 +107,8 @@ int32_t moe_ctx_bind_checkpoint(moe_ctx *ctx,
                            "moe_ctx_bind_checkpoint was called without a "
                            "checkpoint; open one [moe-bind-argument]");
     BoundWeights fresh;
-    int32_t status = fresh.bindCheckpoint(ctx->module, *checkpoint,
-                                          ctx->allocator, &ctx->error);
+    int32_t status = fresh.bindCheckpoint(
+        ctx->module, *checkpoint, ctx->allocator, ctx->pool, &ctx->error);
     if (status == MOE_OK)
       ctx->weights = std::move(fresh);
     return status;
@@ -120,8 +120,8 @@ int32_t moe_ctx_bind_random(moe_ctx *ctx, uint64_t seed) {
     return MOE_INVALID_ARGUMENT;
   return guarded(&ctx->error, [&] {
     BoundWeights fresh;
-    int32_t status =
-        fresh.bindRandom(ctx->module, seed, ctx->allocator, &ctx->error);
+    int32_t status = fresh.bindRandom(ctx->module, seed, ctx->allocator,
+                                      ctx->pool, &ctx->error);
     if (status == MOE_OK)
       ctx->weights = std::move(fresh);
     return status;

@@ -150,6 +150,28 @@ static int32_t checkWeight(const moe_weight &weight, moe_error *error) {
   return MOE_OK;
 }
 
+/// Whether the packing of weight `index` can be what the ABI says.
+static bool isPacking(const moe_module &module, int64_t index) {
+  const moe_weight &weight = module.weights[index];
+  const moe_packing &packing = weight.packing;
+  if (packing.panel == 0)
+    return packing.depth == 0 && packing.ways == 0 && packing.way == 0 &&
+           packing.owner == 0;
+  if (packing.panel < 1 || packing.depth < 1 || weight.rank != 2 ||
+      weight.experts < 1 || packing.way < 0 || packing.way >= packing.ways)
+    return false;
+  if (packing.way == 0)
+    return packing.owner == index;
+  if (packing.owner < 0 || packing.owner >= index)
+    return false;
+  const moe_weight &owner = module.weights[packing.owner];
+  return owner.packing.way == 0 && owner.packing.panel == packing.panel &&
+         owner.packing.depth == packing.depth &&
+         owner.packing.ways == packing.ways && owner.dtype == weight.dtype &&
+         owner.experts == weight.experts && owner.rank == weight.rank &&
+         std::equal(weight.shape, weight.shape + weight.rank, owner.shape);
+}
+
 static int32_t checkStamp(const moe_module &module, moe_error *error) {
   if (module.abi_version != MOE_ABI_VERSION)
     return moe_error_set(error, MOE_UNSUPPORTED,
@@ -178,6 +200,10 @@ int32_t moe::rt::checkModule(const moe_module &module, moe_error *error) {
   for (int64_t i = 0; i < module.num_weights; ++i)
     if (int32_t status = checkWeight(module.weights[i], error))
       return status;
+  for (int64_t i = 0; i < module.num_weights; ++i)
+    if (!isPacking(module, i))
+      return malformed(error, "weight", module.weights[i].name,
+                       "has a bad packing");
   return MOE_OK;
 }
 

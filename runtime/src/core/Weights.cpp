@@ -10,7 +10,9 @@
 #include "core/Arithmetic.h"
 #include "core/Boundary.h"
 #include "core/DType.h"
+#include "core/Packing.h"
 #include "core/RandomValues.h"
+#include "io/File.h"
 
 #include <algorithm>
 #include <cstring>
@@ -190,18 +192,86 @@ int32_t BoundWeights::bindWeight(const moe_weight &weight,
   return MOE_OK;
 }
 
+//===----------------------------------------------------------------------===//
+// Packing
+//===----------------------------------------------------------------------===//
+
+/// Packed bytes between two times at which memory of the source is given back:
+/// little beside any model, much beside what starting the threads costs.
+static constexpr int64_t bytesPerRound = 64 << 20;
+
+/// Packs all slices, some at a time.
+static void packInRounds(const moe_weight &weight, const PackedShape &shape,
+                         bool isMapped, void *const *sources, char *storage,
+                         ThreadPool &pool) {
+  Window window;
+  (void)windowOverflow(weight, window); // false: the slices are bound
+  int64_t size = static_cast<int64_t>(moe_dtype_size(weight.dtype));
+  int64_t count = std::max<int64_t>(1, bytesPerRound / shape.sliceBytes);
+  for (int64_t first = 0, last; first < weight.experts; first = last) {
+    last = std::min(weight.experts, first + count);
+    packSlices(weight, shape, first, last, sources, storage, pool);
+    if (!isMapped)
+      continue;
+    for (int64_t e = first; e < last; ++e)
+      releasePages(
+          static_cast<char *>(sources[e]) + window.lowest * size,
+          static_cast<size_t>((window.highest - window.lowest + 1) * size));
+  }
+}
+
+int32_t BoundWeights::pack(const moe_module &module, int64_t index,
+                           bool isMapped, const Allocator &allocator,
+                           ThreadPool &pool, moe_error *error) {
+  const moe_weight &weight = module.weights[index];
+  if (weight.packing.panel == 0)
+    return MOE_OK;
+  void **slots = static_cast<void **>(root.data());
+  void **slices = static_cast<void **>(slots[index]);
+  PackedShape shape;
+  Block memory;
+  if (shape.overflows(weight) ||
+      (weight.packing.way == 0 &&
+       !memory.allocate(allocator, static_cast<uint64_t>(shape.bytes))))
+    return moe_error_set(error, MOE_OUT_OF_MEMORY,
+                         "no memory for weight '%s' (%lld slices of shape %s, "
+                         "%s) in packed form; free memory or use a smaller "
+                         "model [moe-bind-packed-memory]",
+                         Shown(weight.name).text,
+                         static_cast<long long>(weight.experts),
+                         shapeText(weight.shape, weight.rank).c_str(),
+                         moe_dtype_name(weight.dtype));
+  char *storage = static_cast<char *>(memory.data());
+  if (weight.packing.way != 0)
+    // The owner came earlier, and its first slice starts its memory.
+    storage = *static_cast<char **>(slots[weight.packing.owner]);
+  packInRounds(weight, shape, isMapped, slices, storage, pool);
+  int64_t first = weight.packing.way * int64_t(weight.packing.panel) *
+                  weight.packing.depth *
+                  static_cast<int64_t>(moe_dtype_size(weight.dtype));
+  for (int64_t e = 0; e < weight.experts; ++e)
+    slices[e] = storage + e * shape.sliceBytes + first;
+  if (weight.packing.way == 0)
+    blocks.push_back(std::move(memory));
+  return MOE_OK;
+}
+
 int32_t BoundWeights::bindCheckpoint(const moe_module &module,
                                      const moe_checkpoint &checkpoint,
                                      const Allocator &allocator,
-                                     moe_error *error) {
+                                     ThreadPool &pool, moe_error *error) {
   if (int32_t status =
           allocateTable(module.num_weights, "weights", allocator, error, root))
     return status;
   void **slots = static_cast<void **>(root.data());
-  for (int64_t i = 0; i < module.num_weights; ++i)
+  for (int64_t i = 0; i < module.num_weights; ++i) {
     if (int32_t status = bindWeight(module.weights[i], checkpoint, allocator,
                                     error, slots[i]))
       return status;
+    if (int32_t status =
+            pack(module, i, /*isMapped=*/true, allocator, pool, error))
+      return status;
+  }
   bound = true;
   return MOE_OK;
 }
@@ -251,10 +321,10 @@ static int32_t fillSlice(const moe_weight &weight, int64_t expert,
 
 int32_t BoundWeights::fillWeight(const moe_weight &weight, uint64_t seed,
                                  const Allocator &allocator, moe_error *error,
-                                 void *&slot) {
+                                 void *&slot, Block &values) {
   int64_t slices = std::max<int64_t>(weight.experts, 1);
   RandomLayout layout;
-  Block values, table;
+  Block table;
   if (layout.overflows(weight, slices) ||
       !values.allocate(allocator, static_cast<uint64_t>(layout.bytes)))
     return moe_error_set(error, MOE_OUT_OF_MEMORY,
@@ -277,21 +347,29 @@ int32_t BoundWeights::fillWeight(const moe_weight &weight, uint64_t seed,
     bases[slice] = out - layout.window.lowest * size;
   }
   slot = weight.experts == 0 ? bases[0] : bases;
-  blocks.push_back(std::move(values));
   blocks.push_back(std::move(table));
   return MOE_OK;
 }
 
 int32_t BoundWeights::bindRandom(const moe_module &module, uint64_t seed,
-                                 const Allocator &allocator, moe_error *error) {
+                                 const Allocator &allocator, ThreadPool &pool,
+                                 moe_error *error) {
   if (int32_t status =
           allocateTable(module.num_weights, "weights", allocator, error, root))
     return status;
   void **slots = static_cast<void **>(root.data());
-  for (int64_t i = 0; i < module.num_weights; ++i)
-    if (int32_t status =
-            fillWeight(module.weights[i], seed, allocator, error, slots[i]))
+  for (int64_t i = 0; i < module.num_weights; ++i) {
+    Block values;
+    if (int32_t status = fillWeight(module.weights[i], seed, allocator, error,
+                                    slots[i], values))
       return status;
+    if (int32_t status =
+            pack(module, i, /*isMapped=*/false, allocator, pool, error))
+      return status;
+    // Packed values are a copy.
+    if (module.weights[i].packing.panel == 0)
+      blocks.push_back(std::move(values));
+  }
   bound = true;
   return MOE_OK;
 }

@@ -15,16 +15,20 @@
 
 namespace moe::rt {
 
+class ThreadPool;
+
 /// What moe_rt_weights hands to compiled code, and the memory behind it.
 class BoundWeights {
 public:
-  /// Points into the tensors of `checkpoint`; copies nothing.
+  /// Points into the tensors of `checkpoint`; copies packed weights only.
   int32_t bindCheckpoint(const moe_module &module,
                          const moe_checkpoint &checkpoint,
-                         const Allocator &allocator, moe_error *error);
+                         const Allocator &allocator, ThreadPool &pool,
+                         moe_error *error);
   /// Owns reproducible values.
   int32_t bindRandom(const moe_module &module, uint64_t seed,
-                     const Allocator &allocator, moe_error *error);
+                     const Allocator &allocator, ThreadPool &pool,
+                     moe_error *error);
 
   bool isBound() const { return bound; }
   /// One pointer per weight; null when nothing is bound.
@@ -36,8 +40,15 @@ private:
                         Block &block);
   int32_t bindWeight(const moe_weight &weight, const moe_checkpoint &checkpoint,
                      const Allocator &allocator, moe_error *error, void *&slot);
+  /// `values` becomes the memory that `slot` points into.
   int32_t fillWeight(const moe_weight &weight, uint64_t seed,
-                     const Allocator &allocator, moe_error *error, void *&slot);
+                     const Allocator &allocator, moe_error *error, void *&slot,
+                     Block &values);
+  /// Weight `index` is bound as its source has it; from here on it is packed.
+  /// `isMapped`: the source is a file, whose memory is given back as it is
+  /// read.
+  int32_t pack(const moe_module &module, int64_t index, bool isMapped,
+               const Allocator &allocator, ThreadPool &pool, moe_error *error);
 
   bool bound = false;
   Block root;

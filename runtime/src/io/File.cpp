@@ -107,3 +107,13 @@ int32_t moe::rt::mapFile(const File &file, const std::string &path,
   mapping = Mapping(address, size);
   return MOE_OK;
 }
+
+void moe::rt::releasePages(const void *data, size_t bytes) {
+  uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  uintptr_t begin = reinterpret_cast<uintptr_t>(data);
+  uintptr_t first = (begin + page - 1) / page * page;
+  uintptr_t last = (begin + bytes) / page * page;
+  // Advice: if it is refused, the memory stays in use and nothing else changes.
+  if (first < last)
+    (void)madvise(reinterpret_cast<void *>(first), last - first, MADV_DONTNEED);
+}

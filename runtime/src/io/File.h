@@ -79,6 +79,10 @@ int32_t readExactly(const File &file, const std::string &path, uint64_t offset,
 int32_t mapFile(const File &file, const std::string &path, uint64_t size,
                 Mapping &mapping, moe_error *error);
 
+/// Lets the system take back the memory of a part of a mapping. It stays
+/// readable: what is read again comes from the file again.
+void releasePages(const void *data, size_t bytes);
+
 } // namespace moe::rt
 
 #endif // MOE_RT_IO_FILE_H

@@ -124,9 +124,9 @@ func.func private @make_bank(%a: tensor<4xf32>, %b: tensor<4xf32>, %e: index) ->
 // In place: the init is an argument that nobody reads afterwards.
 // CHECK-LABEL: func.func private @grouped_matmul(
 // CHECK-SAME: %[[X:.*]]: memref<?x4xf32>, %[[BANK:.*]]: !moe.bank<2x6x4xf32>, %[[OFFSETS:.*]]: memref<3xi32>, %[[INIT:.*]]: memref<?x6xf32>
-// CHECK-NEXT: moe.grouped_matmul ins(%[[X]], %[[BANK]], %[[OFFSETS]] : {{.*}}) outs(%[[INIT]] : memref<?x6xf32>)
+// CHECK-NEXT: moe.grouped_matmul %[[X]] banks(%[[BANK]]) offsets(%[[OFFSETS]]) outs(%[[INIT]]) : ({{.*}}, memref<?x6xf32>) -> ()
 // CHECK-NEXT: return
 func.func private @grouped_matmul(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %offsets: tensor<3xi32>, %init: tensor<?x6xf32>) -> tensor<?x6xf32> {
-  %y = moe.grouped_matmul ins(%x, %b, %offsets : tensor<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>) outs(%init : tensor<?x6xf32>) -> tensor<?x6xf32>
+  %y = moe.grouped_matmul %x banks(%b) offsets(%offsets) outs(%init) : (tensor<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<?x6xf32>) -> tensor<?x6xf32>
   return %y : tensor<?x6xf32>
 }

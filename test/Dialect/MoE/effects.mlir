@@ -11,7 +11,7 @@ func.func @unused(%z: tensor<?x8xf32>, %x: tensor<?x4xf32>, %a: tensor<4xf32>, %
   %w, %ids = moe.router %z {top_k = 2 : i64, score = #moe.score<softmax>} : (tensor<?x8xf32>) -> (tensor<?x2xf32>, tensor<?x2xi32>)
   %p:5 = moe.plan %w, %ids : (tensor<?x2xf32>, tensor<?x2xi32>) -> (tensor<2xi32>, tensor<3xi32>, tensor<?xi32>, tensor<?x2xi32>, tensor<?x2xf32>)
   %rows = moe.dispatch %x, %p#2, %p#1 : (tensor<?x4xf32>, tensor<?xi32>, tensor<3xi32>) -> tensor<?x4xf32>
-  %g = moe.grouped_matmul ins(%rows, %bank, %o3 : tensor<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>) outs(%init : tensor<?x6xf32>) -> tensor<?x6xf32>
+  %g = moe.grouped_matmul %rows banks(%bank) offsets(%o3) outs(%init) : (tensor<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<?x6xf32>) -> tensor<?x6xf32>
   %y = moe.experts %rows, %p#1 : (tensor<?x4xf32>, tensor<3xi32>) -> tensor<?x4xf32> {
   ^bb0(%r: tensor<?x4xf32>, %i: index):
     moe.yield %r : tensor<?x4xf32>
@@ -63,7 +63,7 @@ func.func @on_memrefs(%z: memref<?x8xf32>, %w: memref<?x2xf32>, %ids: memref<?x2
   moe.router %z into(%w, %ids) {top_k = 2 : i64, score = #moe.score<softmax>} : (memref<?x8xf32>, memref<?x2xf32>, memref<?x2xi32>) -> ()
   moe.plan %w, %ids into(%counts, %offsets, %source, %pos, %pw) : (memref<?x2xf32>, memref<?x2xi32>, memref<2xi32>, memref<3xi32>, memref<?xi32>, memref<?x2xi32>, memref<?x2xf32>) -> ()
   moe.dispatch %x, %source, %offsets into(%rows) : (memref<?x4xf32>, memref<?xi32>, memref<3xi32>, memref<?x4xf32>) -> ()
-  moe.grouped_matmul ins(%rows, %bank, %offsets : memref<?x4xf32>, !moe.bank<2x4x4xf32>, memref<3xi32>) outs(%y : memref<?x4xf32>)
+  moe.grouped_matmul %rows banks(%bank) offsets(%offsets) outs(%y) : (memref<?x4xf32>, !moe.bank<2x4x4xf32>, memref<3xi32>, memref<?x4xf32>) -> ()
   moe.combine %y, %pos into(%x) : (memref<?x4xf32>, memref<?x2xi32>, memref<?x4xf32>) -> ()
   moe.aux_loss %z into(%loss) {kind = #moe.loss<z>} : (memref<?x8xf32>, memref<f32>) -> ()
   return

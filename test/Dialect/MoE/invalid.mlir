@@ -61,6 +61,30 @@ func.func private @f(!moe.bank<8x4x4xf32, strided<[0, 1]>>)
 
 // -----
 
+// moe-bank-c6
+// expected-error-re@+1 {{expected a strided layout, or, for matrices that fit into memory, a packed one{{.*}}[moe-bank-c6]}}
+func.func private @f(!moe.bank<8x4xf32, #moe.packed<panel = 4, depth = 1>>)
+
+// -----
+
+// moe-bank-c6: The padding makes it too large.
+// expected-error-re@+1 {{expected a strided layout, or, for matrices that fit into memory, a packed one{{.*}}[moe-bank-c6]}}
+func.func private @f(!moe.bank<4194304x1048576x524288xf32, #moe.packed<panel = 4096, depth = 4096, ways = 4096>>)
+
+// -----
+
+// moe-packed-c1
+// expected-error-re@+1 {{expected panel, depth and ways of 1 to 4096 in a packed layout, but got 0, 1 and 1{{.*}}[moe-packed-c1]}}
+func.func private @f(!moe.bank<8x4x4xf32, #moe.packed<panel = 0, depth = 1>>)
+
+// -----
+
+// moe-cpu-schedule-c1
+// expected-error-re@+1 {{expected a schedule with row_block of 1 to 64 and lanes that are a power of two up to 64, but got 6 and 12{{.*}}[moe-cpu-schedule-c1]}}
+#schedule = #moe.cpu_schedule<row_block = 6, lanes = 12, dot = fma>
+
+// -----
+
 // No label: The number of experts is known.
 // expected-error@+1 {{expected static shape}}
 func.func private @f(!moe.bank<?x4xf32>)
@@ -330,6 +354,45 @@ moe.weight @w : tensor<4xf32> from ["w.{e}"]
 // moe-weight-c6
 // expected-error-re@+1 {{expected '{e}' only in the single source of a bank{{.*}}[moe-weight-c6]}}
 moe.weight @w : !moe.bank<2x4xf32> from ["a.{e}", "b"]
+
+// -----
+
+// moe-weight-c7: way without an owner
+// expected-error-re@+1 {{expected way 0, or, beside the weight that owns the memory, another of the 2 ways of its type, but got 1{{.*}}[moe-weight-c7]}}
+moe.weight @w : !moe.bank<2x4x4xf32, #moe.packed<panel = 4, depth = 1, ways = 2>> from ["a.{e}"] {way = 1 : i64}
+
+// -----
+
+// moe-weight-c7: more ways than the layout has
+moe.weight @v : !moe.bank<2x4x4xf32, #moe.packed<panel = 4, depth = 1, ways = 2>> from ["b.{e}"]
+// expected-error-re@+1 {{but got 2{{.*}}[moe-weight-c7]}}
+moe.weight @w : !moe.bank<2x4x4xf32, #moe.packed<panel = 4, depth = 1, ways = 2>> from ["a.{e}"] {beside = @v, way = 2 : i64}
+
+// -----
+
+// moe-weight-c7: a bank that is not packed has one way
+// expected-error-re@+1 {{another of the 1 ways of its type, but got -1{{.*}}[moe-weight-c7]}}
+moe.weight @w : !moe.bank<2x4x4xf32> from ["a.{e}"] {way = -1 : i64}
+
+// -----
+
+// moe-weight-c8: no such weight
+// expected-error-re@+1 {{expected @v to be a moe.weight of the same type with way 0 that comes before{{.*}}[moe-weight-c8]}}
+moe.weight @w : !moe.bank<2x4x4xf32, #moe.packed<panel = 4, depth = 1, ways = 2>> from ["a.{e}"] {beside = @v, way = 1 : i64}
+
+// -----
+
+// moe-weight-c8: it comes after
+// expected-error-re@+1 {{expected @v to be a moe.weight {{.*}}[moe-weight-c8]}}
+moe.weight @w : !moe.bank<2x4x4xf32, #moe.packed<panel = 4, depth = 1, ways = 2>> from ["a.{e}"] {beside = @v, way = 1 : i64}
+moe.weight @v : !moe.bank<2x4x4xf32, #moe.packed<panel = 4, depth = 1, ways = 2>> from ["b.{e}"]
+
+// -----
+
+// moe-weight-c8: of another type
+moe.weight @v : !moe.bank<2x4x4xbf16, #moe.packed<panel = 4, depth = 1, ways = 2>> from ["b.{e}"]
+// expected-error-re@+1 {{expected @v to be a moe.weight {{.*}}[moe-weight-c8]}}
+moe.weight @w : !moe.bank<2x4x4xf32, #moe.packed<panel = 4, depth = 1, ways = 2>> from ["a.{e}"] {beside = @v, way = 1 : i64}
 
 // -----
 
@@ -1442,7 +1505,7 @@ func.func @f(%rows: tensor<?x?xf32>, %o: tensor<3xi32>) {
 
 // No label: A yield ends a body.
 func.func @f(%r: tensor<?x4xf32>) {
-  // expected-error@+1 {{expects parent op 'moe.experts'}}
+  // expected-error@+1 {{expects parent op to be one of 'moe.experts, moe.grouped_matmul'}}
   moe.yield %r : tensor<?x4xf32>
 }
 
@@ -1455,7 +1518,7 @@ func.func @f(%r: tensor<?x4xf32>) {
 // moe-grouped-matmul-c1
 func.func @f(%x: memref<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: tensor<3xi32>, %i: tensor<?x6xf32>) {
   // expected-error-re@+1 {{expected either tensors or memrefs, but got both{{.*}}[moe-grouped-matmul-c1]}}
-  %r = moe.grouped_matmul ins(%x, %b, %o : memref<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>) outs(%i : tensor<?x6xf32>) -> tensor<?x6xf32>
+  %r = moe.grouped_matmul %x banks(%b) offsets(%o) outs(%i) : (memref<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<?x6xf32>) -> tensor<?x6xf32>
   return
 }
 
@@ -1464,7 +1527,7 @@ func.func @f(%x: memref<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: tensor<3xi32>, %
 // moe-grouped-matmul-c1
 func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: memref<3xi32>, %i: tensor<?x6xf32>) {
   // expected-error-re@+1 {{expected either tensors or memrefs, but got both{{.*}}[moe-grouped-matmul-c1]}}
-  %r = moe.grouped_matmul ins(%x, %b, %o : tensor<?x4xf32>, !moe.bank<2x6x4xf32>, memref<3xi32>) outs(%i : tensor<?x6xf32>) -> tensor<?x6xf32>
+  %r = moe.grouped_matmul %x banks(%b) offsets(%o) outs(%i) : (tensor<?x4xf32>, !moe.bank<2x6x4xf32>, memref<3xi32>, tensor<?x6xf32>) -> tensor<?x6xf32>
   return
 }
 
@@ -1473,7 +1536,7 @@ func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: memref<3xi32>, %
 // moe-grouped-matmul-c2
 func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: tensor<3xi32>, %i: tensor<?x6xf32>) {
   // expected-error-re@+1 {{expected one result of the type of init on tensors, and none on memrefs{{.*}}[moe-grouped-matmul-c2]}}
-  moe.grouped_matmul ins(%x, %b, %o : tensor<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>) outs(%i : tensor<?x6xf32>)
+  moe.grouped_matmul %x banks(%b) offsets(%o) outs(%i) : (tensor<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<?x6xf32>) -> ()
   return
 }
 
@@ -1482,7 +1545,7 @@ func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: tensor<3xi32>, %
 // moe-grouped-matmul-c2
 func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: tensor<3xi32>, %i: tensor<?x6xf32>) {
   // expected-error-re@+1 {{expected one result of the type of init on tensors, and none on memrefs{{.*}}[moe-grouped-matmul-c2]}}
-  %r = moe.grouped_matmul ins(%x, %b, %o : tensor<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>) outs(%i : tensor<?x6xf32>) -> tensor<5x6xf32>
+  %r = moe.grouped_matmul %x banks(%b) offsets(%o) outs(%i) : (tensor<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<?x6xf32>) -> tensor<5x6xf32>
   return
 }
 
@@ -1491,7 +1554,7 @@ func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: tensor<3xi32>, %
 // moe-grouped-matmul-c3
 func.func @f(%x: tensor<?x5xf32>, %b: !moe.bank<2x6x4xf32>, %o: tensor<3xi32>, %i: tensor<?x6xf32>) {
   // expected-error-re@+1 {{expected rows N x K, a bank E x M x K and init N x M{{.*}}[moe-grouped-matmul-c3]}}
-  %r = moe.grouped_matmul ins(%x, %b, %o : tensor<?x5xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>) outs(%i : tensor<?x6xf32>) -> tensor<?x6xf32>
+  %r = moe.grouped_matmul %x banks(%b) offsets(%o) outs(%i) : (tensor<?x5xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<?x6xf32>) -> tensor<?x6xf32>
   return
 }
 
@@ -1500,7 +1563,7 @@ func.func @f(%x: tensor<?x5xf32>, %b: !moe.bank<2x6x4xf32>, %o: tensor<3xi32>, %
 // moe-grouped-matmul-c3: A bank of vectors.
 func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x4xf32>, %o: tensor<3xi32>, %i: tensor<?x6xf32>) {
   // expected-error-re@+1 {{expected rows N x K, a bank E x M x K and init N x M{{.*}}[moe-grouped-matmul-c3]}}
-  %r = moe.grouped_matmul ins(%x, %b, %o : tensor<?x4xf32>, !moe.bank<2x4xf32>, tensor<3xi32>) outs(%i : tensor<?x6xf32>) -> tensor<?x6xf32>
+  %r = moe.grouped_matmul %x banks(%b) offsets(%o) outs(%i) : (tensor<?x4xf32>, !moe.bank<2x4xf32>, tensor<3xi32>, tensor<?x6xf32>) -> tensor<?x6xf32>
   return
 }
 
@@ -1509,7 +1572,7 @@ func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x4xf32>, %o: tensor<3xi32>, %i:
 // moe-grouped-matmul-c3
 func.func @f(%x: tensor<4x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: tensor<3xi32>, %i: tensor<5x6xf32>) {
   // expected-error-re@+1 {{expected rows N x K, a bank E x M x K and init N x M{{.*}}[moe-grouped-matmul-c3]}}
-  %r = moe.grouped_matmul ins(%x, %b, %o : tensor<4x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>) outs(%i : tensor<5x6xf32>) -> tensor<5x6xf32>
+  %r = moe.grouped_matmul %x banks(%b) offsets(%o) outs(%i) : (tensor<4x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<5x6xf32>) -> tensor<5x6xf32>
   return
 }
 
@@ -1518,7 +1581,7 @@ func.func @f(%x: tensor<4x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: tensor<3xi32>, %
 // moe-grouped-matmul-c4
 func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: tensor<2xi32>, %i: tensor<?x6xf32>) {
   // expected-error-re@+1 {{expected 3 offsets{{.*}}[moe-grouped-matmul-c4]}}
-  %r = moe.grouped_matmul ins(%x, %b, %o : tensor<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<2xi32>) outs(%i : tensor<?x6xf32>) -> tensor<?x6xf32>
+  %r = moe.grouped_matmul %x banks(%b) offsets(%o) outs(%i) : (tensor<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<2xi32>, tensor<?x6xf32>) -> tensor<?x6xf32>
   return
 }
 
@@ -1527,7 +1590,64 @@ func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: tensor<2xi32>, %
 // moe-grouped-matmul-c4
 func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: tensor<?xi32>, %i: tensor<?x6xf32>) {
   // expected-error-re@+1 {{expected 3 offsets{{.*}}[moe-grouped-matmul-c4]}}
-  %r = moe.grouped_matmul ins(%x, %b, %o : tensor<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<?xi32>) outs(%i : tensor<?x6xf32>) -> tensor<?x6xf32>
+  %r = moe.grouped_matmul %x banks(%b) offsets(%o) outs(%i) : (tensor<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<?xi32>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+// moe-grouped-matmul-c5
+func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %d: !moe.bank<2x6x4xbf16>, %o: tensor<3xi32>, %i: tensor<?x6xf32>, %v: tensor<5xf32>, %c: !moe.bank<2x5xf32>, %e: tensor<?x5xf32>, %fx: tensor<4x4xf32>, %fi: tensor<4x6xf32>) {
+  // expected-error-re@+1 {{expected one bank or more, of one type{{.*}}[moe-grouped-matmul-c5]}}
+  %r = moe.grouped_matmul %x banks(%b, %d) offsets(%o) outs(%i) : (tensor<?x4xf32>, !moe.bank<2x6x4xf32>, !moe.bank<2x6x4xbf16>, tensor<3xi32>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+// moe-grouped-matmul-c6
+func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %d: !moe.bank<2x6x4xbf16>, %o: tensor<3xi32>, %i: tensor<?x6xf32>, %v: tensor<5xf32>, %c: !moe.bank<2x5xf32>, %e: tensor<?x5xf32>, %fx: tensor<4x4xf32>, %fi: tensor<4x6xf32>) {
+  // expected-error-re@+1 {{expected per_row operands of the size of rows{{.*}}[moe-grouped-matmul-c6]}}
+  %r = moe.grouped_matmul %fx banks(%b) offsets(%o) per_row(%v) outs(%fi) : (tensor<4x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<5xf32>, tensor<4x6xf32>) -> tensor<4x6xf32>
+  return
+}
+
+// -----
+
+// moe-grouped-matmul-c7
+func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %d: !moe.bank<2x6x4xbf16>, %o: tensor<3xi32>, %i: tensor<?x6xf32>, %v: tensor<5xf32>, %c: !moe.bank<2x5xf32>, %e: tensor<?x5xf32>, %fx: tensor<4x4xf32>, %fi: tensor<4x6xf32>) {
+  // expected-error-re@+1 {{expected per_column banks E x M{{.*}}[moe-grouped-matmul-c7]}}
+  %r = moe.grouped_matmul %x banks(%b) offsets(%o) per_column(%c) outs(%i) : (tensor<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, !moe.bank<2x5xf32>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+// moe-grouped-matmul-c8
+func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %d: !moe.bank<2x6x4xbf16>, %o: tensor<3xi32>, %i: tensor<?x6xf32>, %v: tensor<5xf32>, %c: !moe.bank<2x5xf32>, %e: tensor<?x5xf32>, %fx: tensor<4x4xf32>, %fi: tensor<4x6xf32>) {
+  // expected-error-re@+1 {{expected elements of the shape of init{{.*}}[moe-grouped-matmul-c8]}}
+  %r = moe.grouped_matmul %x banks(%b) offsets(%o) elements(%e) outs(%i) : (tensor<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<?x5xf32>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+// moe-grouped-matmul-c9
+func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %d: !moe.bank<2x6x4xbf16>, %o: tensor<3xi32>, %i: tensor<?x6xf32>, %v: tensor<5xf32>, %c: !moe.bank<2x5xf32>, %e: tensor<?x5xf32>, %fx: tensor<4x4xf32>, %fi: tensor<4x6xf32>) {
+  // expected-error-re@+1 {{expected a body with several banks, with other operands, or with an init that is not f32{{.*}}[moe-grouped-matmul-c9]}}
+  %r = moe.grouped_matmul %x banks(%b, %b) offsets(%o) outs(%i) : (tensor<?x4xf32>, !moe.bank<2x6x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+// moe-grouped-matmul-c10
+func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %d: !moe.bank<2x6x4xbf16>, %o: tensor<3xi32>, %i: tensor<?x6xf32>, %v: tensor<5xf32>, %c: !moe.bank<2x5xf32>, %e: tensor<?x5xf32>, %fx: tensor<4x4xf32>, %fi: tensor<4x6xf32>) {
+  // expected-error-re@+1 {{expected a body from scalars ('f32', 'f32', 'f32') to the last of them{{.*}}[moe-grouped-matmul-c10]}}
+  %r = moe.grouped_matmul %x banks(%b, %b) offsets(%o) outs(%i) : (tensor<?x4xf32>, !moe.bank<2x6x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<?x6xf32>) -> tensor<?x6xf32> {
+  ^bb0(%g: f32, %old: f32):
+    moe.yield %g : f32
+  }
   return
 }
 

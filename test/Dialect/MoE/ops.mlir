@@ -30,6 +30,11 @@ moe.weight private @hidden : tensor<4xf32> from ["a\22b"] {note = "kept"}
 // moe-bank-c3: f32
 // CHECK: moe.weight @per_expert : !moe.bank<8x256xf32> from ["experts.{e}.bias"]
 moe.weight @per_expert : !moe.bank<8x256xf32> from ["experts.{e}.bias"]
+// moe-weight-c7, moe-weight-c8: two weights that share memory
+// CHECK: moe.weight @left_way : !moe.bank<8x4x4xf32, #moe.packed<panel = 4, depth = 1, ways = 2>> from ["gate.{e}"]
+moe.weight @left_way : !moe.bank<8x4x4xf32, #moe.packed<panel = 4, depth = 1, ways = 2>> from ["gate.{e}"]
+// CHECK: moe.weight @right_way : !moe.bank<8x4x4xf32, #moe.packed<panel = 4, depth = 1, ways = 2>> from ["up.{e}"] {beside = @left_way, way = 1 : i64}
+moe.weight @right_way : !moe.bank<8x4x4xf32, #moe.packed<panel = 4, depth = 1, ways = 2>> from ["up.{e}"] {beside = @left_way, way = 1 : i64}
 // moe-weight-c5: one source per expert
 // moe-bank-c3: f16
 // CHECK: moe.weight @listed : !moe.bank<2x4x4xf16> from ["left", "right"]
@@ -405,13 +410,45 @@ func.func @experts_by_region(%rows: tensor<?x8xf32>, %offsets: tensor<3xi32>) ->
 // moe-grouped-matmul-c2: a result of the type of init, or none
 // moe-grouped-matmul-c3: N x K times E x M x K
 // moe-grouped-matmul-c4: E + 1 offsets
+// moe-bank-c6, moe-packed-c1: a matrix; the largest panel
+// moe-cpu-schedule-c1: the largest block and vector
+// CHECK-LABEL: func.func private @packed(
+// CHECK-SAME: !moe.bank<8x4x4xf32, #moe.packed<panel = 4096, depth = 1>>, !moe.bank<8x4x4xbf16, #moe.packed<panel = 16, depth = 2, ways = 2>>
+// CHECK-SAME: moe_test.schedule = #moe.cpu_schedule<row_block = 64, lanes = 64, dot = bf16_pairs>
+func.func private @packed(!moe.bank<8x4x4xf32, #moe.packed<panel = 4096, depth = 1>>, !moe.bank<8x4x4xbf16, #moe.packed<panel = 16, depth = 2, ways = 2>>)
+    attributes {moe_test.schedule = #moe.cpu_schedule<row_block = 64, lanes = 64, dot = bf16_pairs>}
+
+// moe-grouped-matmul-c5: two banks
+// moe-grouped-matmul-c6: per_row has the size of rows, not of source
+// moe-grouped-matmul-c7: per_column is E x M
+// moe-grouped-matmul-c8: elements are R x M
+// moe-grouped-matmul-c9: no body with one bank
+// moe-grouped-matmul-c10: bf16 in and out
+// CHECK-LABEL: func.func @grouped_matmul_with_body(
+func.func @grouped_matmul_with_body(%rows: tensor<3x4xbf16>, %source: tensor<5xi32>, %a: !moe.bank<2x6x4xf32>, %offsets: tensor<3xi32>,
+                                    %scale: tensor<3xf32>, %bias: !moe.bank<2x6xbf16>, %old: tensor<5x6xf32>, %init: tensor<5x6xbf16>,
+                                    %one: !moe.bank<1x6x4xf32>, %f32: tensor<3x6xf32>) {
+  // CHECK: moe.grouped_matmul %{{.*}}[%{{.*}}] banks(%{{.*}}, %{{.*}}) offsets(%{{.*}}) per_row(%{{.*}}) per_column(%{{.*}}) elements(%{{.*}}) outs(%{{.*}}) :
+  // CHECK-NEXT: ^bb0(%{{.*}}: f32, %{{.*}}: f32, %{{.*}}: f32, %{{.*}}: bf16, %{{.*}}: f32, %{{.*}}: bf16):
+  // CHECK-NEXT: moe.yield %{{.*}} : bf16
+  %y = moe.grouped_matmul %rows[%source] banks(%a, %a) offsets(%offsets) per_row(%scale) per_column(%bias) elements(%old) outs(%init)
+      : (tensor<3x4xbf16>, tensor<5xi32>, !moe.bank<2x6x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<3xf32>, !moe.bank<2x6xbf16>, tensor<5x6xf32>, tensor<5x6xbf16>) -> tensor<5x6xbf16> {
+  ^bb0(%s0: f32, %s1: f32, %w: f32, %b: bf16, %e: f32, %i: bf16):
+    moe.yield %b : bf16
+  }
+  // CHECK: moe.grouped_matmul %{{.*}} banks(%{{.*}}) outs(%{{.*}}) {schedule = #moe.cpu_schedule<row_block = 6, lanes = 16, dot = fma>} :
+  %z = moe.grouped_matmul %rows banks(%one) outs(%f32) {schedule = #moe.cpu_schedule<row_block = 6, lanes = 16, dot = fma>}
+      : (tensor<3x4xbf16>, !moe.bank<1x6x4xf32>, tensor<3x6xf32>) -> tensor<3x6xf32>
+  return
+}
+
 // CHECK-LABEL: func.func @grouped_matmul(
 func.func @grouped_matmul(%rows: tensor<?x4xf32>, %b: !moe.bank<2x6x4xbf16>, %offsets: tensor<3xi32>, %init: tensor<?x6xf32>,
                           %mrows: memref<?x4xf32>, %moffsets: memref<3xi32>, %minit: memref<?x6xf32>) {
-  // CHECK: moe.grouped_matmul ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<?x4xf32>, !moe.bank<2x6x4xbf16>, tensor<3xi32>) outs(%{{.*}} : tensor<?x6xf32>) -> tensor<?x6xf32>
-  %y = moe.grouped_matmul ins(%rows, %b, %offsets : tensor<?x4xf32>, !moe.bank<2x6x4xbf16>, tensor<3xi32>) outs(%init : tensor<?x6xf32>) -> tensor<?x6xf32>
-  // CHECK: moe.grouped_matmul ins(%{{.*}}, %{{.*}}, %{{.*}} : memref<?x4xf32>, !moe.bank<2x6x4xbf16>, memref<3xi32>) outs(%{{.*}} : memref<?x6xf32>){{$}}
-  moe.grouped_matmul ins(%mrows, %b, %moffsets : memref<?x4xf32>, !moe.bank<2x6x4xbf16>, memref<3xi32>) outs(%minit : memref<?x6xf32>)
+  // CHECK: moe.grouped_matmul %{{.*}} banks(%{{.*}}) offsets(%{{.*}}) outs(%{{.*}}) : (tensor<?x4xf32>, !moe.bank<2x6x4xbf16>, tensor<3xi32>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  %y = moe.grouped_matmul %rows banks(%b) offsets(%offsets) outs(%init) : (tensor<?x4xf32>, !moe.bank<2x6x4xbf16>, tensor<3xi32>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  // CHECK: moe.grouped_matmul %{{.*}} banks(%{{.*}}) offsets(%{{.*}}) outs(%{{.*}}) : (memref<?x4xf32>, !moe.bank<2x6x4xbf16>, memref<3xi32>, memref<?x6xf32>) -> (){{$}}
+  moe.grouped_matmul %mrows banks(%b) offsets(%moffsets) outs(%minit) : (memref<?x4xf32>, !moe.bank<2x6x4xbf16>, memref<3xi32>, memref<?x6xf32>) -> ()
   return
 }
 

@@ -3,7 +3,7 @@
 // Banks stay on tensors only until bufferization; nothing lowers this later.
 func.func private @unlowered(%x: memref<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: memref<3xi32>, %y: memref<?x6xf32>) {
   // expected-error-re@+1 {{expected to be lowered before{{.*}}[moe-to-llvm-unlowered]}}
-  moe.grouped_matmul ins(%x, %b, %o : memref<?x4xf32>, !moe.bank<2x6x4xf32>, memref<3xi32>) outs(%y : memref<?x6xf32>)
+  moe.grouped_matmul %x banks(%b) offsets(%o) outs(%y) : (memref<?x4xf32>, !moe.bank<2x6x4xf32>, memref<3xi32>, memref<?x6xf32>) -> ()
   return
 }
 

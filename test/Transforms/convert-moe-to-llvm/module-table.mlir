@@ -59,12 +59,12 @@ func.func @forward(%x: tensor<?x4xf32> {moe.name = "x", moe.shape = ["batch * n"
 // CHECK-NEXT: i32 2, i32 1, [8 x i64] [i64 4, i64 8, i64 0, {{.*}}], i64 0, i64 0 }]
 // CHECK: @moe.sources.two = private constant [2 x
 
-// name, dtype, rank, experts, shape, strides, num_sources, sources
+// name, dtype, rank, experts, shape, strides, num_sources, sources, packing
 // CHECK: @moe.weights = private constant [4 x
-// CHECK-NEXT: i32 4, i32 1, i64 0, [8 x i64] [i64 4, i64 0, {{[^]]*}}], [8 x i64] [i64 1, i64 0, {{[^]]*}}], i64 1, ptr @moe.sources.norm }
-// CHECK-NEXT: i32 3, i32 2, i64 2, [8 x i64] [i64 8, i64 4, i64 0, {{[^]]*}}], [8 x i64] [i64 4, i64 1, i64 0, {{[^]]*}}], i64 1, ptr @moe.sources.up }
-// CHECK-NEXT: i32 2, i32 2, i64 2, [8 x i64] [i64 8, i64 4, i64 0, {{[^]]*}}], [8 x i64] [i64 1, i64 8, i64 0, {{[^]]*}}], i64 1, ptr @moe.sources.each }
-// CHECK-NEXT: i32 2, i32 1, i64 2, [8 x i64] [i64 3, i64 0, {{[^]]*}}], [8 x i64] [i64 1, i64 0, {{[^]]*}}], i64 2, ptr @moe.sources.two }
+// CHECK-NEXT: i32 4, i32 1, i64 0, [8 x i64] [i64 4, i64 0, {{[^]]*}}], [8 x i64] [i64 1, i64 0, {{[^]]*}}], i64 1, ptr @moe.sources.norm, {{.*}} zeroinitializer }
+// CHECK-NEXT: i32 3, i32 2, i64 2, [8 x i64] [i64 8, i64 4, i64 0, {{[^]]*}}], [8 x i64] [i64 4, i64 1, i64 0, {{[^]]*}}], i64 1, ptr @moe.sources.up, {{.*}} zeroinitializer }
+// CHECK-NEXT: i32 2, i32 2, i64 2, [8 x i64] [i64 8, i64 4, i64 0, {{[^]]*}}], [8 x i64] [i64 1, i64 8, i64 0, {{[^]]*}}], i64 1, ptr @moe.sources.each, {{.*}} zeroinitializer }
+// CHECK-NEXT: i32 2, i32 1, i64 2, [8 x i64] [i64 3, i64 0, {{[^]]*}}], [8 x i64] [i64 1, i64 0, {{[^]]*}}], i64 2, ptr @moe.sources.two, {{.*}} zeroinitializer }
 
 // CHECK: @moe_module_v1 = constant {{.*}} { i32 [[#]], i32 56, ptr @[[CPU:.*]], ptr @[[FEATURES:.*]], ptr @moe.functions, ptr @moe.weights, i64 1, i64 4 }
 // CHECK: define i32 @moe_entry.forward(ptr %0, ptr %1, i64 %2, ptr %3, i64 %4)

@@ -261,6 +261,6 @@ func.func @static_rows(%rows: tensor<10x4xf32>, %offsets: tensor<3xi32>) -> tens
 // CHECK: linalg.matmul indexing_maps = [#{{.*}}, #{{.*}}, #{{.*}}] ins(%[[ROWS]], %[[W]] : tensor<?x4xf32>, tensor<8x4xf32>) outs(%[[SLICE]]
 // REMARK: [Passed] TileGroupedMatmul | {{.*}}tiled by {{.*}}16
 func.func @grouped_matmul(%x: tensor<?x4xf32>, %offsets: tensor<3xi32>, %b: !moe.bank<2x8x4xf32>, %init: tensor<?x8xf32>) -> tensor<?x8xf32> {
-  %y = moe.grouped_matmul ins(%x, %b, %offsets : tensor<?x4xf32>, !moe.bank<2x8x4xf32>, tensor<3xi32>) outs(%init : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %y = moe.grouped_matmul %x banks(%b) offsets(%offsets) outs(%init) : (tensor<?x4xf32>, !moe.bank<2x8x4xf32>, tensor<3xi32>, tensor<?x8xf32>) -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }

@@ -198,6 +198,30 @@ void SourceAttr::print(AsmPrinter &printer) const {
   printer << '>';
 }
 
+LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 int64_t panel, int64_t depth, int64_t ways) {
+  // Bounds far above any kernel's, so that products of them are small.
+  auto isFactor = [](int64_t value) { return value >= 1 && value <= 4096; };
+  if (isFactor(panel) && isFactor(depth) && isFactor(ways))
+    return success();
+  return emitError() << "expected panel, depth and ways of 1 to 4096 in a "
+                        "packed layout, but got "
+                     << panel << ", " << depth << " and " << ways
+                     << " [moe-packed-c1]";
+}
+
+LogicalResult
+CPUScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                        int64_t rowBlock, int64_t lanes, Dot) {
+  if (rowBlock >= 1 && rowBlock <= 64 && lanes >= 1 && lanes <= 64 &&
+      llvm::isPowerOf2_64(lanes))
+    return success();
+  return emitError() << "expected a schedule with row_block of 1 to 64 and "
+                        "lanes that are a power of two up to 64, but got "
+                     << rowBlock << " and " << lanes
+                     << " [moe-cpu-schedule-c1]";
+}
+
 LogicalResult SourceAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  StringAttr tensor, ArrayRef<int64_t> shape,
                                  ArrayRef<int64_t> offsets,

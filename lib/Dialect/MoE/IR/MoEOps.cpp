@@ -571,32 +571,97 @@ ExpertsOp::reifyResultShapes(OpBuilder &builder,
 // GroupedMatmulOp
 //===----------------------------------------------------------------------===//
 
+/// The scalar types of the arguments of a grouped matmul's body, in order.
+static SmallVector<Type> getBodyArguments(GroupedMatmulOp op) {
+  Type f32 = Float32Type::get(op.getContext());
+  SmallVector<Type> types(op.getBanks().size(), f32);
+  for (ValueRange operands :
+       {ValueRange(op.getPerRow()), ValueRange(op.getPerColumn()),
+        ValueRange(op.getElements())})
+    for (Type type : operands.getTypes()) {
+      auto bank = dyn_cast<BankType>(type);
+      types.push_back(bank ? bank.getElementType()
+                           : cast<ShapedType>(type).getElementType());
+    }
+  types.push_back(op.getInit().getType().getElementType());
+  return types;
+}
+
 LogicalResult GroupedMatmulOp::verify() {
   bool onTensors = isa<RankedTensorType>(getInit().getType());
-  for (Value operand : {getRows(), getOffsets()})
-    if (isa<RankedTensorType>(operand.getType()) != onTensors)
+  for (Type type : getOperandTypes())
+    if (!isa<BankType>(type) && isa<RankedTensorType>(type) != onTensors)
       return emitOpError("expected either tensors or memrefs, but got both "
                          "[moe-grouped-matmul-c1]");
   if ((getNumResults() == 1) != onTensors ||
       (onTensors && getResult(0).getType() != getInit().getType()))
     return emitOpError("expected one result of the type of init on tensors, "
                        "and none on memrefs [moe-grouped-matmul-c2]");
+  if (getBanks().empty() || !llvm::all_equal(getBanks().getTypes()))
+    return emitOpError("expected one bank or more, of one type "
+                       "[moe-grouped-matmul-c5]");
   ArrayRef<int64_t> rows = getRows().getType().getShape();
   ArrayRef<int64_t> init = getInit().getType().getShape();
-  BankType bank = getBank().getType();
+  BankType bank = getBankType();
+  int64_t numRows = getSource() ? getSource().getType().getDimSize(0) : rows[0];
   if (bank.getSliceShape().size() != 2 ||
       !compatible(bank.getSliceShape()[1], rows[1]) ||
       !compatible(bank.getSliceShape()[0], init[1]) ||
-      !compatible(rows[0], init[0]))
+      !compatible(numRows, init[0]))
     return emitOpError("expected rows N x K, a bank E x M x K and init N x M, "
                        "but got ")
            << getRows().getType() << ", " << bank << " and "
            << getInit().getType() << " [moe-grouped-matmul-c3]";
-  if (getOffsets().getType().getDimSize(0) != bank.getNumExperts() + 1)
+  int64_t groups = bank.getNumExperts();
+  if (getOffsets() ? getOffsets().getType().getDimSize(0) != groups + 1
+                   : groups != 1)
     return emitOpError("expected ")
-           << bank.getNumExperts() + 1 << " offsets, but got "
-           << getOffsets().getType() << " [moe-grouped-matmul-c4]";
+           << groups + 1 << " offsets, or none for one group, but got "
+           << (getOffsets() ? Type(getOffsets().getType()) : Type())
+           << " [moe-grouped-matmul-c4]";
+  for (Value operand : getPerRow())
+    if (!compatible(cast<ShapedType>(operand.getType()).getDimSize(0), rows[0]))
+      return emitOpError("expected per_row operands of the size of rows, but "
+                         "got ")
+             << operand.getType() << " [moe-grouped-matmul-c6]";
+  for (Type type : getPerColumn().getTypes())
+    if (cast<BankType>(type).getShape() !=
+        ArrayRef<int64_t>({groups, bank.getSliceShape()[0]}))
+      return emitOpError("expected per_column banks E x M, but got ")
+             << type << " [moe-grouped-matmul-c7]";
+  for (Value operand : getElements()) {
+    auto shape = cast<ShapedType>(operand.getType()).getShape();
+    if (!compatible(shape[0], init[0]) || !compatible(shape[1], init[1]))
+      return emitOpError("expected elements of the shape of init, but got ")
+             << operand.getType() << " [moe-grouped-matmul-c8]";
+  }
   return success();
+}
+
+LogicalResult GroupedMatmulOp::verifyRegions() {
+  SmallVector<Type> expected = getBodyArguments(*this);
+  if (!hasBody()) {
+    if (expected.size() == 2 && expected.back().isF32())
+      return success();
+    return emitOpError("expected a body with several banks, with other "
+                       "operands, or with an init that is not f32 "
+                       "[moe-grouped-matmul-c9]");
+  }
+  Block &block = getBody().front();
+  auto yield = dyn_cast<YieldOp>(block.getTerminator());
+  if (!llvm::equal(block.getArgumentTypes(), expected) || !yield ||
+      yield.getNumOperands() != 1 ||
+      yield.getOperand(0).getType() != expected.back()) {
+    InFlightDiagnostic diagnostic =
+        emitOpError("expected a body from scalars (");
+    llvm::interleaveComma(expected, diagnostic);
+    return diagnostic << ") to the last of them [moe-grouped-matmul-c10]";
+  }
+  return success();
+}
+
+bool GroupedMatmulOp::readsInit() {
+  return !hasBody() || !getBody().getArguments().back().use_empty();
 }
 
 void GroupedMatmulOp::getEffects(

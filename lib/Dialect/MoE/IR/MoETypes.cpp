@@ -68,7 +68,7 @@ int32_t mlir::moe::getDType(Type type) {
 Type BankType::parse(AsmParser &parser) {
   SmallVector<int64_t> shape;
   Type elementType;
-  StridedLayoutAttr layout;
+  Attribute layout;
   if (parser.parseLess() ||
       parser.parseDimensionList(shape, /*allowDynamic=*/false) ||
       parser.parseType(elementType))
@@ -90,9 +90,43 @@ void BankType::print(AsmPrinter &printer) const {
   printer << '>';
 }
 
+/// Rows and columns of a packed slice rounded up to whole panels and steps.
+static bool packedElementsOverflow(ArrayRef<int64_t> shape, PackedAttr packed) {
+  int64_t elements = shape[0];
+  int64_t panels = llvm::divideCeil(shape[1], packed.getPanel());
+  int64_t steps = llvm::divideCeil(shape[2], packed.getDepth());
+  for (int64_t factor :
+       {panels, packed.getPanel(), steps, packed.getDepth(), packed.getWays()})
+    if (llvm::MulOverflow(elements, factor, elements))
+      return true;
+  return false;
+}
+
+/// The layout of a bank is absent, strided or packed.
+static LogicalResult verifyLayout(function_ref<InFlightDiagnostic()> emitError,
+                                  ArrayRef<int64_t> shape, Attribute layout) {
+  if (!layout)
+    return success();
+  if (auto strided = dyn_cast<StridedLayoutAttr>(layout)) {
+    if (strided.getStrides().size() + 1 == shape.size() &&
+        strided.getOffset() == 0 &&
+        llvm::all_of(strided.getStrides(), [](int64_t s) { return s >= 1; }))
+      return success();
+    return emitError() << "expected a bank layout with one positive stride per "
+                          "dimension of a slice and offset 0, but got "
+                       << layout << " [moe-bank-c5]";
+  }
+  auto packed = dyn_cast<PackedAttr>(layout);
+  if (packed && shape.size() == 3 && !packedElementsOverflow(shape, packed))
+    return success();
+  return emitError() << "expected a strided layout, or, for matrices that fit "
+                        "into memory, a packed one, but got "
+                     << layout << " [moe-bank-c6]";
+}
+
 LogicalResult BankType::verify(function_ref<InFlightDiagnostic()> emitError,
                                ArrayRef<int64_t> shape, Type elementType,
-                               StridedLayoutAttr layout) {
+                               Attribute layout) {
   if (shape.size() < 2 || shape.size() > MOE_MAX_RANK)
     return emitError() << "expected a bank of 2 to " << MOE_MAX_RANK
                        << " dimensions (the experts first), but got "
@@ -109,36 +143,46 @@ LogicalResult BankType::verify(function_ref<InFlightDiagnostic()> emitError,
     if (llvm::MulOverflow(elements, size, elements))
       return emitError() << "expected a bank of fewer than 2^63 elements "
                             "[moe-bank-c4]";
-  if (!layout)
-    return success();
-  if (layout.getStrides().size() + 1 != shape.size() ||
-      layout.getOffset() != 0 ||
-      llvm::any_of(layout.getStrides(), [](int64_t s) { return s < 1; }))
-    return emitError() << "expected a bank layout with one positive stride per "
-                          "dimension of a slice and offset 0, but got "
-                       << layout << " [moe-bank-c5]";
-  return success();
+  return verifyLayout(emitError, shape, layout);
 }
 
 RankedTensorType BankType::getSliceType() const {
   return RankedTensorType::get(getSliceShape(), getElementType());
 }
 
+PackedAttr BankType::getPacked() const {
+  return dyn_cast_or_null<PackedAttr>(getLayout());
+}
+
+int64_t BankType::getNumPanels() const {
+  return llvm::divideCeil(getSliceShape()[0], getPacked().getPanel());
+}
+
+int64_t BankType::getNumSteps() const {
+  return llvm::divideCeil(getSliceShape()[1], getPacked().getDepth());
+}
+
 MemRefType BankType::getSliceMemRefType() const {
-  if (!getLayout())
-    return MemRefType::get(getSliceShape(), getElementType());
-  return MemRefType::get(getSliceShape(), getElementType(), getLayout());
+  PackedAttr packed = getPacked();
+  if (!packed)
+    return MemRefType::get(
+        getSliceShape(), getElementType(),
+        dyn_cast_or_null<MemRefLayoutAttrInterface>(getLayout()));
+  int64_t width = packed.getPanel() * packed.getDepth();
+  int64_t step = packed.getWays() * width;
+  return MemRefType::get(
+      {getNumPanels(), getNumSteps(), width}, getElementType(),
+      StridedLayoutAttr::get(getContext(), 0, {getNumSteps() * step, step, 1}));
 }
 
 SmallVector<int64_t> moe::getWeightStrides(Type type) {
-  ArrayRef<int64_t> shape;
-  if (auto bank = dyn_cast<BankType>(type)) {
-    if (bank.getLayout())
-      return SmallVector<int64_t>(bank.getLayout().getStrides());
-    shape = bank.getSliceShape();
-  } else {
-    shape = cast<ShapedType>(type).getShape();
-  }
+  auto bank = dyn_cast<BankType>(type);
+  if (auto strided = bank
+                         ? dyn_cast_or_null<StridedLayoutAttr>(bank.getLayout())
+                         : nullptr)
+    return SmallVector<int64_t>(strided.getStrides());
+  ArrayRef<int64_t> shape =
+      bank ? bank.getSliceShape() : cast<ShapedType>(type).getShape();
   SmallVector<int64_t> strides(shape.size(), 1);
   for (int64_t i = static_cast<int64_t>(shape.size()) - 2; i >= 0; --i)
     strides[i] = strides[i + 1] * shape[i + 1];

@@ -66,12 +66,12 @@ moe::resolveSource(SourceAttr source, Type type, unsigned numSources,
   }
   resolved.expertStride = hasExpertDim ? strides.front() : 0;
 
-  ArrayRef<int64_t> sliceStrides(strides);
-  ArrayRef<int64_t> sliceExtents(extents);
-  if (hasExpertDim) {
-    sliceStrides = sliceStrides.drop_front();
-    sliceExtents = sliceExtents.drop_front();
-  }
+  ArrayRef<int64_t> sliceStrides =
+      ArrayRef<int64_t>(strides).drop_front(hasExpertDim ? 1 : 0);
+  ArrayRef<int64_t> sliceExtents = extents.drop_front(hasExpertDim ? 1 : 0);
+  resolved.strides = llvm::to_vector(sliceStrides);
+  if (bank && bank.getPacked())
+    return resolved;
   for (auto [found, expected, extent] :
        llvm::zip_equal(sliceStrides, getWeightStrides(type), sliceExtents))
     if (extent != 1 && found != expected) {
@@ -138,9 +138,12 @@ void WeightOp::print(OpAsmPrinter &printer) {
       printer << attribute;
   });
   printer << ']';
-  printer.printOptionalAttrDict(
-      (*this)->getAttrs(), {getSymNameAttrName(), getTypeAttrName(),
-                            getSourcesAttrName(), getSymVisibilityAttrName()});
+  SmallVector<StringRef> printed = {getSymNameAttrName(), getTypeAttrName(),
+                                    getSourcesAttrName(),
+                                    getSymVisibilityAttrName()};
+  if (getWay() == 0)
+    printed.push_back(getWayAttrName());
+  printer.printOptionalAttrDict((*this)->getAttrs(), printed);
 }
 
 /// True if the number of elements of `tensor` is positive and below 2^63.
@@ -184,6 +187,28 @@ LogicalResult WeightOp::verify() {
     if (failed(resolveSource(source, type, numSources, emit)))
       return failure();
   }
+  return success();
+}
+
+LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
+  auto bank = dyn_cast<BankType>(getType());
+  int64_t ways = bank && bank.getPacked() ? bank.getPacked().getWays() : 1;
+  int64_t way = getWay();
+  if (way < 0 || way >= ways || (way != 0) != (getBesideAttr() != nullptr))
+    return emitOpError("expected way 0, or, beside the weight that owns the "
+                       "memory, another of the ")
+           << ways << " ways of its type, but got " << way
+           << " [moe-weight-c7]";
+  if (!getBesideAttr())
+    return success();
+  auto owner =
+      symbolTable.lookupNearestSymbolFrom<WeightOp>(*this, getBesideAttr());
+  if (!owner || owner.getType() != getType() || owner.getWay() != 0 ||
+      !owner->isBeforeInBlock(*this))
+    return emitOpError("expected ")
+           << getBesideAttr()
+           << " to be a moe.weight of the same type with way 0 that comes "
+              "before [moe-weight-c8]";
   return success();
 }
 

@@ -237,16 +237,21 @@ struct GroupedMatmulModel
     if (op->getNumResults() == 0)
       return success();
     SmallVector<Value> buffers;
-    for (Value tensor :
-         {Value(op.getRows()), Value(op.getOffsets()), Value(op.getInit())}) {
-      FailureOr<Value> buffer = getBuffer(rewriter, tensor, options, state);
+    for (Value operand : op->getOperands()) {
+      if (!isa<TensorType>(operand.getType())) {
+        buffers.push_back(operand); // a bank
+        continue;
+      }
+      FailureOr<Value> buffer = getBuffer(rewriter, operand, options, state);
       if (failed(buffer))
         return failure();
       buffers.push_back(*buffer);
     }
-    GroupedMatmulOp::create(rewriter, op.getLoc(), TypeRange(), buffers[0],
-                            op.getBank(), buffers[1], buffers[2]);
-    replaceOpWithBufferizedValues(rewriter, op, buffers[2]);
+    OperationState onBuffers(op.getLoc(), op->getName(), buffers, TypeRange(),
+                             op->getAttrs());
+    onBuffers.addRegion()->takeBody(op.getBody());
+    rewriter.create(onBuffers);
+    replaceOpWithBufferizedValues(rewriter, op, buffers.back());
     return success();
   }
 };

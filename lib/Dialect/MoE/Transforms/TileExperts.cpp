@@ -32,10 +32,12 @@ using TileBody =
 /// Emits the loops over groups and row tiles.
 class GroupLoops {
 public:
+  /// With `gathered`, the rows come from there, and there are none if it has
+  /// none.
   GroupLoops(OpBuilder &builder, Location loc, Value rows, Value offsets,
-             int64_t rowTile)
+             int64_t rowTile, Value gathered = Value())
       : builder(builder), loc(loc), rows(rows), offsets(offsets),
-        rowTile(rowTile) {}
+        gathered(gathered), rowTile(rowTile) {}
 
   /// for e in [first, last): the tiles of group e.
   Value forGroups(int64_t first, int64_t last, Value init, TileBody body) {
@@ -85,9 +87,19 @@ private:
 
   /// `row`, but at least `low` and at most the number of rows.
   Value clamp(Value row, Value low) {
-    Value all = tensor::DimOp::create(builder, loc, rows, 0);
-    Value most = arith::MinSIOp::create(builder, loc, row, all);
+    Value most = arith::MinSIOp::create(builder, loc, row, countRows());
     return arith::MaxSIOp::create(builder, loc, most, low);
+  }
+
+  Value countRows() {
+    Value count = tensor::DimOp::create(builder, loc, rows, 0);
+    if (!gathered)
+      return count;
+    Value zero = index(0);
+    Value available = tensor::DimOp::create(builder, loc, gathered, 0);
+    Value isEmpty = arith::CmpIOp::create(
+        builder, loc, arith::CmpIPredicate::eq, available, zero);
+    return arith::SelectOp::create(builder, loc, isEmpty, zero, count);
   }
 
   Value forTiles(Value low, Value high, Value expert, Value init,
@@ -150,7 +162,167 @@ private:
 
   OpBuilder &builder;
   Location loc;
-  Value rows, offsets;
+  Value rows, offsets, gathered;
+  int64_t rowTile;
+};
+
+/// A grouped matmul as loops over groups and row tiles: for each tile one
+/// matmul per bank and one operation for the body.
+class MatmulTiles {
+public:
+  MatmulTiles(OpBuilder &builder, GroupedMatmulOp op, int64_t rowTile)
+      : builder(builder), loc(op.getLoc()), op(op), rowTile(rowTile) {}
+
+  Value emit() {
+    Value init = op.getInit();
+    Value offsets = op.getOffsets() ? op.getOffsets() : wholeRange();
+    // Rows that are gathered are not those of the tile.
+    Value tiled = op.getSource() ? init : op.getRows();
+    GroupLoops loops(builder, loc, tiled, offsets, rowTile,
+                     op.getSource() ? op.getRows() : Value());
+    return loops.forGroups(
+        0, op.getNumGroups(), init,
+        [&](OpBuilder &, Value rows, Value init, Value expert) {
+          if (op.getSource())
+            rows = read(op.getRows(), init);
+          if (!op.hasBody())
+            return matmul(rows, op.getBanks().front(), expert, init);
+          return runBody(rows, init, expert);
+        });
+  }
+
+private:
+  /// Offsets of the one group that has all rows.
+  Value wholeRange() {
+    Value count = tensor::DimOp::create(builder, loc, op.getInit(), 0);
+    Value last =
+        arith::IndexCastOp::create(builder, loc, builder.getI32Type(), count);
+    Value first =
+        arith::ConstantOp::create(builder, loc, builder.getI32IntegerAttr(0));
+    return tensor::FromElementsOp::create(builder, loc,
+                                          ValueRange{first, last});
+  }
+
+  /// What a tile of rows reads of `from` (N x K or N): the rows that `tile`, a
+  /// slice of init, has, or those that their sources name.
+  Value read(Value from, Value tile) {
+    if (!op.getSource())
+      return sliceRows(from, tile);
+    auto type = cast<RankedTensorType>(from.getType());
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, from);
+    sizes.front() = tensor::getMixedSize(builder, loc, tile, 0);
+    Value empty =
+        tensor::EmptyOp::create(builder, loc, sizes, type.getElementType());
+    int64_t rank = type.getRank();
+    auto generic = linalg::GenericOp::create(
+        builder, loc, empty.getType(), sliceRows(op.getSource(), tile), empty,
+        ArrayRef<AffineMap>{
+            AffineMap::get(rank, 0, builder.getAffineDimExpr(0)),
+            builder.getMultiDimIdentityMap(rank)},
+        SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
+        [&](OpBuilder &b, Location loc, ValueRange arguments) {
+          SmallVector<Value> indices = {existing(b, arguments[0], from)};
+          if (rank == 2)
+            indices.push_back(linalg::IndexOp::create(b, loc, 1));
+          Value element = tensor::ExtractOp::create(b, loc, from, indices);
+          linalg::YieldOp::create(b, loc, element);
+        });
+    return generic.getResult(0);
+  }
+
+  /// `source` as an index of a row of `from`. Sources may be data of a caller:
+  /// one that does not exist becomes the first row.
+  Value existing(OpBuilder &b, Value source, Value from) {
+    Value row = arith::IndexCastOp::create(b, loc, b.getIndexType(), source);
+    Value count = tensor::DimOp::create(b, loc, from, 0);
+    Value exists =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, row, count);
+    Value first = arith::ConstantIndexOp::create(b, loc, 0);
+    return arith::SelectOp::create(b, loc, exists, row, first);
+  }
+
+  Value slice(Value bank, Value expert) {
+    return BankSliceOp::create(builder, loc,
+                               cast<BankType>(bank.getType()).getSliceType(),
+                               bank, expert);
+  }
+
+  Value matmul(Value rows, Value bank, Value expert, Value init) {
+    AffineExpr m, n, k;
+    bindDims(builder.getContext(), m, n, k);
+    auto maps = AffineMap::inferFromExprList(
+        ArrayRef<ArrayRef<AffineExpr>>{{m, k}, {n, k}, {m, n}},
+        builder.getContext());
+    return linalg::MatmulOp::create(
+               builder, loc, TypeRange{init.getType()},
+               ValueRange{rows, slice(bank, expert)}, ValueRange{init},
+               builder.getNamedAttr("indexing_maps",
+                                    builder.getAffineMapArrayAttr(maps)))
+        .getResult(0);
+  }
+
+  Value runBody(Value rows, Value init, Value expert) {
+    MLIRContext *context = builder.getContext();
+    AffineMap both = builder.getMultiDimIdentityMap(2);
+    AffineMap row = AffineMap::get(2, 0, builder.getAffineDimExpr(0));
+    AffineMap column = AffineMap::get(2, 0, builder.getAffineDimExpr(1));
+    SmallVector<Value> inputs;
+    SmallVector<AffineMap> maps;
+    auto add = [&](Value value, AffineMap map) {
+      inputs.push_back(value);
+      maps.push_back(map);
+    };
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, init);
+    Type f32 = Float32Type::get(context);
+    for (Value bank : op.getBanks()) {
+      Value empty = tensor::EmptyOp::create(builder, loc, sizes, f32);
+      Value zero =
+          arith::ConstantOp::create(builder, loc, builder.getZeroAttr(f32));
+      Value sum =
+          linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
+      add(matmul(rows, bank, expert, sum), both);
+    }
+    for (Value value : op.getPerRow())
+      add(read(value, init), row);
+    for (Value bank : op.getPerColumn())
+      add(slice(bank, expert), column);
+    for (Value value : op.getElements())
+      add(sliceRows(value, init), both);
+    maps.push_back(both);
+    auto generic = linalg::GenericOp::create(
+        builder, loc, init.getType(), inputs, init, maps,
+        SmallVector<utils::IteratorType>(2, utils::IteratorType::parallel));
+    Block *block = builder.createBlock(&generic.getRegion());
+    // The arguments of the body are those of the operation, in order.
+    IRMapping mapping;
+    for (BlockArgument argument : op.getBody().getArguments())
+      mapping.map(argument, block->addArgument(argument.getType(), loc));
+    for (Operation &nested : op.getBody().front().without_terminator())
+      builder.clone(nested, mapping);
+    linalg::YieldOp::create(
+        builder, loc,
+        mapping.lookupOrDefault(
+            op.getBody().front().getTerminator()->getOperand(0)));
+    builder.setInsertionPointAfter(generic);
+    return generic.getResult(0);
+  }
+
+  /// The rows of `value` (N x K or N) that `tile`, a slice of init, has.
+  Value sliceRows(Value value, Value tile) {
+    auto taken = tile.getDefiningOp<tensor::ExtractSliceOp>();
+    SmallVector<OpFoldResult> sizes =
+        tensor::getMixedSizes(builder, loc, value);
+    SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
+    SmallVector<OpFoldResult> strides(sizes.size(), builder.getIndexAttr(1));
+    offsets.front() = taken.getMixedOffsets().front();
+    sizes.front() = taken.getMixedSizes().front();
+    return tensor::ExtractSliceOp::create(builder, loc, value, offsets, sizes,
+                                          strides);
+  }
+
+  OpBuilder &builder;
+  Location loc;
+  GroupedMatmulOp op;
   int64_t rowTile;
 };
 
@@ -177,8 +349,10 @@ struct TileExpertsPass
     }
     SmallVector<Operation *> ops;
     getOperation()->walk([&](Operation *op) {
+      auto matmul = dyn_cast<GroupedMatmulOp>(op);
+      // Those with a schedule have kernels of their own.
       if (isa<ExpertsOp>(op) ||
-          (isa<GroupedMatmulOp>(op) && op->getNumResults() == 1))
+          (matmul && op->getNumResults() == 1 && !matmul.getSchedule()))
         ops.push_back(op);
     });
     IRRewriter rewriter(&getContext());
@@ -265,29 +439,12 @@ private:
   }
 
   Value lower(OpBuilder &builder, GroupedMatmulOp op) {
-    Location loc = op.getLoc();
-    BankType bank = op.getBank().getType();
     ++(rowTile ? numTiled : numWhole);
     remark::passed(op.getLoc(), remark::RemarkOpts::name("TileGroupedMatmul")
                                     .category("moe-tile-experts"))
         << (rowTile ? "tiled by " + std::to_string(rowTile) + " rows"
                     : std::string("rows of an expert stay together"));
-    AffineExpr m, n, k;
-    bindDims(&getContext(), m, n, k);
-    auto maps = AffineMap::inferFromExprList(
-        ArrayRef<ArrayRef<AffineExpr>>{{m, k}, {n, k}, {m, n}}, &getContext());
-    GroupLoops loops(builder, loc, op.getRows(), op.getOffsets(), rowTile);
-    return loops.forGroups(
-        0, bank.getNumExperts(), op.getInit(),
-        [&](OpBuilder &b, Value rows, Value init, Value expert) -> Value {
-          Value weight = BankSliceOp::create(b, loc, bank.getSliceType(),
-                                             op.getBank(), expert);
-          auto matmul = linalg::MatmulOp::create(
-              b, loc, TypeRange{init.getType()}, ValueRange{rows, weight},
-              ValueRange{init},
-              b.getNamedAttr("indexing_maps", b.getAffineMapArrayAttr(maps)));
-          return matmul.getResult(0);
-        });
+    return MatmulTiles(builder, op, rowTile).emit();
   }
 };
 

@@ -463,7 +463,24 @@ Value moe::callRuntime(OpBuilder &builder, Location loc, ModuleOp module,
 // The module table
 //===----------------------------------------------------------------------===//
 
-static Constant describeWeight(ConstantPool &pool, WeightOp weight) {
+/// Where packed weights lie among those of the module; see moe_packing.
+static Constant describePacking(WeightOp weight, int64_t index,
+                                function_ref<int64_t(StringAttr)> indexOf) {
+  auto bank = dyn_cast<BankType>(weight.getType());
+  PackedAttr packed = bank ? bank.getPacked() : PackedAttr();
+  if (!packed)
+    return Constant::record({Constant::i32(0), Constant::i32(0),
+                             Constant::i32(0), Constant::i32(0),
+                             Constant::i64(0)});
+  FlatSymbolRefAttr owner = weight.getBesideAttr();
+  return Constant::record(
+      {Constant::i32(packed.getPanel()), Constant::i32(packed.getDepth()),
+       Constant::i32(packed.getWays()), Constant::i32(weight.getWay()),
+       Constant::i64(owner ? indexOf(owner.getAttr()) : index)});
+}
+
+static Constant describeWeight(ConstantPool &pool, WeightOp weight,
+                               Constant packing) {
   Type type = weight.getType();
   auto bank = dyn_cast<BankType>(type);
   ArrayRef<int64_t> shape =
@@ -473,6 +490,7 @@ static Constant describeWeight(ConstantPool &pool, WeightOp weight) {
 
   unsigned numSources = weight.getSources().size();
   std::vector<Constant> sources;
+  SmallVector<int64_t> strides;
   for (auto source : weight.getSources().getAsRange<SourceAttr>()) {
     // The verifier has shown that this succeeds.
     FailureOr<ResolvedSource> resolved = resolveSource(
@@ -483,6 +501,7 @@ static Constant describeWeight(ConstantPool &pool, WeightOp weight) {
          Constant::i32(source.isPerExpert() ? 1 : 0),
          Constant::sizes(resolved->fileShape), Constant::i64(resolved->offset),
          Constant::i64(resolved->expertStride)}));
+    strides = resolved->strides; // those of all sources are equal
   }
   Constant table =
       pool.table(("moe.sources." + weight.getSymName()).str(), sources);
@@ -490,8 +509,8 @@ static Constant describeWeight(ConstantPool &pool, WeightOp weight) {
       {pool.string(weight.getSymName()), Constant::i32(getDType(element)),
        Constant::i32(shape.size()),
        Constant::i64(bank ? bank.getNumExperts() : 0), Constant::sizes(shape),
-       Constant::sizes(getWeightStrides(type)), Constant::i64(numSources),
-       table});
+       Constant::sizes(strides), Constant::i64(numSources), table,
+       std::move(packing)});
 }
 
 /// The table from which entries take the messages of assertions; number 0 is
@@ -591,8 +610,15 @@ LogicalResult moe::emitEntries(ModuleOp module, ArrayRef<WeightOp> weights,
   }
 
   std::vector<Constant> table;
-  for (WeightOp weight : weights)
-    table.push_back(describeWeight(pool, weight));
+  auto indexOf = [&](StringAttr name) -> int64_t {
+    return llvm::find_if(
+               weights,
+               [&](WeightOp w) { return w.getSymNameAttr() == name; }) -
+           weights.begin();
+  };
+  for (auto [i, weight] : llvm::enumerate(weights))
+    table.push_back(
+        describeWeight(pool, weight, describePacking(weight, i, indexOf)));
   int64_t numWeights = table.size();
   pool.define(MOE_MODULE_SYMBOL,
               Constant::record(

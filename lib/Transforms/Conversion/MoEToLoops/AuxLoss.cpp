@@ -11,7 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "LoopEmitter.h"
+#include "MoE/Transforms/Utils/LoopEmitter.h"
 #include <limits>
 
 using namespace mlir;

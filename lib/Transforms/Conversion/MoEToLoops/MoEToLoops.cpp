@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "LoopEmitter.h"
 #include "MoE/Transforms/Passes.h"
+#include "MoE/Transforms/Utils/LoopEmitter.h"
 #include "MoE/Transforms/Utils/RoutingOps.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "llvm/ADT/TypeSwitch.h"

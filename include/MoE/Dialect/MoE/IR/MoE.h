@@ -94,11 +94,13 @@ struct ResolvedSource {
   llvm::SmallVector<int64_t> fileShape; ///< the file tensor must have it
   int64_t offset; ///< of the first element, in elements of the file tensor
   int64_t expertStride; ///< elements between experts; 0 with "{e}"
+  /// Of a slice or a plain weight, in elements of the file tensor.
+  llvm::SmallVector<int64_t> strides;
 };
 
 /// Resolves `source` for a weight of `type`, one of `numSources`; emits an
 /// error if the window leaves the file tensor or its strides are not those of
-/// `type`.
+/// `type`. A packed bank may have any: its elements are copied.
 FailureOr<ResolvedSource>
 resolveSource(SourceAttr source, Type type, unsigned numSources,
               llvm::function_ref<InFlightDiagnostic()> emitError);

@@ -210,4 +210,55 @@ def MoE_SourceAttr : MoE_Attr<"Source", "source"> {
   }];
 }
 
+def MoE_PackedAttr : MoE_Attr<"Packed", "packed"> {
+  let summary = "a layout of matrices in panels that a kernel streams";
+  let description = [{
+    The layout of a slice of N x K: panels of `panel` rows; inside a panel the
+    elements of `depth` consecutive columns lie together, first those of the
+    first row, then those of the next. Missing rows of the last panel and missing
+    columns of the last step are zeros.
+
+        address(n, k) = (n / panel) * steps * step + (k / depth) * step
+                        + (n % panel) * depth + k % depth
+        steps = ceil(K / depth)      step = ways * panel * depth
+
+    With `ways` above 1, the steps of as many banks of one shape alternate in
+    memory, so that a kernel that needs them together reads one stream.
+
+    ```mlir
+    func.func private @f(!moe.bank<8x256x192xbf16, #moe.packed<panel = 32, depth = 2>>)
+    ```
+  }];
+  let parameters = (ins "int64_t":$panel, "int64_t":$depth,
+                        DefaultValuedParameter<"int64_t", "1">:$ways);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Schedules
+//===----------------------------------------------------------------------===//
+
+def MoE_Dot : MoE_Enum<"Dot", "the instruction that multiplies and adds", [
+  I32EnumAttrCase<"FMA", 0, "fma">,
+  I32EnumAttrCase<"BF16Pairs", 1, "bf16_pairs">]>;
+def MoE_DotAttr : MoE_EnumAttr<MoE_Dot, "dot">;
+
+def MoE_CPUScheduleAttr : MoE_Attr<"CPUSchedule", "cpu_schedule"> {
+  let summary = "how a grouped matmul runs on a CPU";
+  let description = [{
+    The kernel keeps `row_block` rows times one panel of each bank in registers
+    of `lanes` f32 elements, and adds products with the instruction `dot`. Rows
+    of a group are split evenly into blocks of at most `row_block`.
+
+    ```
+    #moe.cpu_schedule<row_block = 6, lanes = 16, dot = fma>
+    ```
+  }];
+  let parameters = (ins "int64_t":$row_block, "int64_t":$lanes,
+                        "::mlir::moe::Dot":$dot);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
 #endif // MOE_DIALECT_MOE_IR_MOEATTRS

@@ -33,10 +33,13 @@ class MoE_Shaped<list<Type> elements, int rank, string description>
                 description, "::mlir::ShapedType">;
 
 def MoE_FloatMatrix : MoE_Shaped<[F32], 2, "2-d tensor or memref of f32">;
+def MoE_Matrix : MoE_Shaped<[F32, BF16, F16], 2,
+                            "2-d tensor or memref of f32, bf16 or f16">;
 def MoE_FloatVector : MoE_Shaped<[F32], 1, "1-d tensor or memref of f32">;
 def MoE_IntMatrix : MoE_Shaped<[I32], 2, "2-d tensor or memref of i32">;
 def MoE_IntVector : MoE_Shaped<[I32], 1, "1-d tensor or memref of i32">;
 def MoE_FloatTensor2 : TensorRankOf<[F32], [2]>;
+def MoE_Tensor2 : TensorRankOf<[F32, BF16, F16], [2]>;
 
 class MoE_Op<string mnemonic, list<Trait> traits = []>
     : Op<MoE_Dialect, mnemonic, traits>;
@@ -64,7 +67,9 @@ class MoE_RoutingOp<string mnemonic, list<Trait> traits = []>
 // Weights
 //===----------------------------------------------------------------------===//
 
-def MoE_WeightOp : MoE_Op<"weight", [Symbol, HasParent<"::mlir::ModuleOp">]> {
+def MoE_WeightOp : MoE_Op<"weight",
+    [Symbol, HasParent<"::mlir::ModuleOp">,
+     DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "declares a weight by its name in a checkpoint";
   let description = [{
     The only form of a weight. A plain weight is a tensor, a bank one slice per
@@ -78,11 +83,27 @@ def MoE_WeightOp : MoE_Op<"weight", [Symbol, HasParent<"::mlir::ModuleOp">]> {
     moe.weight @up : !moe.bank<8x256x192xbf16>
       from ["model.layers.0.block_sparse_moe.experts.{e}.w3.weight"]
     ```
+
+    A packed bank is a copy that is made when the module is loaded. Banks whose
+    layout has several ways share memory: the first one owns it, and the others
+    come after it and say `beside` which one that is and `way` which place of
+    each step is theirs.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttr:$type,
                        TypedArrayAttrBase<MoE_SourceAttr,
                          "array of checkpoint sources">:$sources,
-                       OptionalAttr<StrAttr>:$sym_visibility);
+                       OptionalAttr<StrAttr>:$sym_visibility,
+                       OptionalAttr<FlatSymbolRefAttr>:$beside,
+                       DefaultValuedAttr<I64Attr, "0">:$way);
+  let builders = [
+    OpBuilder<(ins "::mlir::StringAttr":$name, "::mlir::Type":$type,
+                   "::mlir::ArrayAttr":$sources), [{
+      build($_builder, $_state, name, ::mlir::TypeAttr::get(type), sources,
+            /*sym_visibility=*/::mlir::StringAttr(),
+            /*beside=*/::mlir::FlatSymbolRefAttr(),
+            $_builder.getI64IntegerAttr(0));
+    }]>
+  ];
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
 }
@@ -430,44 +451,79 @@ def MoE_ExpertsOp : MoE_Op<"experts", [
   }];
 }
 
-def MoE_YieldOp : MoE_Op<"yield", [Pure, ReturnLike, Terminator,
-                                   HasParent<"ExpertsOp">]> {
-  let summary = "ends an expert's body";
-  let arguments = (ins Variadic<AnyRankedTensor>:$values);
-  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
-  let builders = [OpBuilder<(ins), [{ }]>];
-}
-
 def MoE_GroupedMatmulOp : MoE_Op<"grouped_matmul", [
-    DestinationStyleOpInterface,
+    AttrSizedOperandSegments, DestinationStyleOpInterface,
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
     DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface,
                                   ["reifyResultShapes"]>]> {
-  let summary = "rows times the transposed matrix of their group";
+  let summary = "rows times the transposed matrices of their group";
   let description = [{
-    result[r, n] = init[r, n] + sum over k of rows[r, k] * bank[e][n, k] for the
-    rows r of group e. The bank holds matrices as checkpoints do, [out, in].
-    Products and sums are f32; the order of summation is not specified. Rows
-    from the last offset on keep the value of `init`.
+    For each row r of group e (offsets[e] <= r < offsets[e + 1]) and column n:
+
+        sum_b = sum over k of rows[r, k] * bank_b[e][n, k]
+        result[r, n] = body(sum_0, ..., per_row[r], ..., per_column[e][n], ...,
+                            elements[r, n], ..., init[r, n])
+
+    A bank holds matrices as checkpoints do, [out, in]. Without a body there is
+    one bank, and the result is init + sum. Without offsets all rows are group 0.
+    With `source`, the row that is read is source[r] instead of r, of `rows` and
+    of `per_row`. Products and sums are f32; the order of summation is not
+    specified. Rows from the last offset on keep the value of `init`.
 
     ```mlir
-    %y = moe.grouped_matmul ins(%rows, %bank, %offsets : tensor<?x192xf32>,
-           !moe.bank<8x256x192xbf16>, tensor<9xi32>)
-         outs(%init : tensor<?x256xf32>) -> tensor<?x256xf32>
+    %y = moe.grouped_matmul %rows banks(%bank) offsets(%offsets) outs(%init)
+      : (tensor<?x192xf32>, !moe.bank<8x256x192xbf16>, tensor<9xi32>,
+         tensor<?x256xf32>) -> tensor<?x256xf32>
+
+    %h = moe.grouped_matmul %x[%source] banks(%gate, %up) offsets(%offsets)
+      outs(%init) : (tensor<?x192xf32>, tensor<?xi32>,
+         !moe.bank<8x256x192xbf16>, !moe.bank<8x256x192xbf16>, tensor<9xi32>,
+         tensor<?x256xf32>) -> tensor<?x256xf32> {
+    ^bb0(%g: f32, %u: f32, %old: f32):
+      %p = arith.mulf %g, %u : f32
+      moe.yield %p : f32
+    }
     ```
   }];
-  let arguments = (ins MoE_FloatMatrix:$rows, MoE_BankType:$bank,
-                       MoE_IntVector:$offsets, MoE_FloatMatrix:$init);
-  let results = (outs Variadic<MoE_FloatTensor2>:$results);
+  let arguments = (ins MoE_Matrix:$rows, Optional<MoE_IntVector>:$source,
+                       Variadic<MoE_BankType>:$banks,
+                       Optional<MoE_IntVector>:$offsets,
+                       Variadic<MoE_FloatVector>:$per_row,
+                       Variadic<MoE_BankType>:$per_column,
+                       Variadic<MoE_FloatMatrix>:$elements,
+                       MoE_Matrix:$init,
+                       OptionalAttr<MoE_CPUScheduleAttr>:$schedule);
+  let results = (outs Variadic<MoE_Tensor2>:$results);
+  let regions = (region MaxSizedRegion<1>:$body);
   let assemblyFormat = [{
-    `ins` `(` $rows `,` $bank `,` $offsets `:` type($rows) `,`
-    qualified(type($bank)) `,` type($offsets) `)` `outs` `(` $init `:` type($init)
-    `)` attr-dict (`->` type($results)^)?
+    $rows (`[` $source^ `]`)? `banks` `(` $banks `)`
+    (`offsets` `(` $offsets^ `)`)? (`per_row` `(` $per_row^ `)`)?
+    (`per_column` `(` $per_column^ `)`)? (`elements` `(` $elements^ `)`)?
+    `outs` `(` $init `)` attr-dict `:` functional-type(operands, results)
+    ($body^)?
   }];
   let hasVerifier = 1;
+  let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
+    bool hasBody() { return !getBody().empty(); }
+    int64_t getNumGroups() { return getBankType().getNumExperts(); }
+    /// Type of the banks; all have the same shape.
+    BankType getBankType() {
+      return ::llvm::cast<BankType>(getBanks().front().getType());
+    }
+    /// What the body computes from init[r, n] is part of the result.
+    bool readsInit();
   }];
+}
+
+def MoE_YieldOp : MoE_Op<"yield", [Pure, ReturnLike, Terminator,
+                                   ParentOneOf<["ExpertsOp",
+                                                "GroupedMatmulOp"]>]> {
+  let summary = "ends a body";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+  let builders = [OpBuilder<(ins), [{ }]>];
 }
 
 #endif // MOE_DIALECT_MOE_IR_MOEOPS

@@ -18,18 +18,18 @@ def MoE_BankType : TypeDef<MoE_Dialect, "Bank"> {
   let description = [{
     `!moe.bank<8x256x192xbf16>` stands for 8 matrices of 256 x 192, one per
     expert, wherever they lie in memory. It lowers to a table of 8 pointers.
-    A slice is dense row-major unless a `strided` layout (in elements) says
-    otherwise. Banks are read-only and have no tensor form: `moe.bank_slice`
+    A slice is dense row-major unless a layout says otherwise: `strided` (in
+    elements), or `#moe.packed` for matrices. Banks are read-only and have no tensor form: `moe.bank_slice`
     reads one expert's weight.
   }];
   let parameters = (ins ArrayRefParameter<"int64_t">:$shape,
                         "::mlir::Type":$elementType,
-                        "::mlir::StridedLayoutAttr":$layout);
+                        "::mlir::Attribute":$layout);
   let builders = [
     TypeBuilderWithInferredContext<(ins "::llvm::ArrayRef<int64_t>":$shape,
                                         "::mlir::Type":$elementType), [{
       return $_get(elementType.getContext(), shape, elementType,
-                   ::mlir::StridedLayoutAttr());
+                   ::mlir::Attribute());
     }]>
   ];
   let skipDefaultBuilders = 0;
@@ -42,7 +42,14 @@ def MoE_BankType : TypeDef<MoE_Dialect, "Bank"> {
       return getShape().drop_front();
     }
     ::mlir::RankedTensorType getSliceType() const;
+    /// The buffer of one slice. That of a packed slice has the dimensions
+    /// panels x steps x (panel * depth).
     ::mlir::MemRefType getSliceMemRefType() const;
+    /// The layout if it is packed; null otherwise.
+    PackedAttr getPacked() const;
+    /// Panels of a packed slice, and steps of a panel.
+    int64_t getNumPanels() const;
+    int64_t getNumSteps() const;
   }];
 }
 

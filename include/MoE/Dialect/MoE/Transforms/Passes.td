@@ -46,6 +46,25 @@ def PlanCapacityPass : Pass<"moe-plan-capacity"> {
     Statistic<"numBounded", "bounded", "plans with a capacity">];
 }
 
+def GroupMatmulsPass : Pass<"moe-group-matmuls"> {
+  let summary = "turns experts into grouped matmuls with bodies";
+  let description = [{
+    The body of `moe.experts` is cut at its matmuls: those that read the same rows
+    become one `moe.grouped_matmul` over the rows of all experts, and what follows
+    them element by element becomes its body. A `moe.dispatch` in front becomes
+    its `source`, so that rows are gathered where they are read.
+
+    *Expects* the planned level. Experts of other forms stay as they are, with a
+    remark that says why.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::moe::MoEDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numGrouped", "grouped", "experts that became grouped matmuls">,
+    Statistic<"numMissed", "missed", "experts that stayed as they are">];
+}
+
 def TileExpertsPass : Pass<"moe-tile-experts"> {
   let summary = "turns experts into loops over groups and row tiles";
   let description = [{

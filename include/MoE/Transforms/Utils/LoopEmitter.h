@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef MOE_LIB_CONVERSION_MOETOLOOPS_LOOPEMITTER_H
-#define MOE_LIB_CONVERSION_MOETOLOOPS_LOOPEMITTER_H
+#ifndef MOE_TRANSFORMS_UTILS_LOOPEMITTER_H
+#define MOE_TRANSFORMS_UTILS_LOOPEMITTER_H
 
 #include "MoE/Dialect/MoE/IR/MoE.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -206,4 +206,4 @@ void emitAuxLoss(LoopEmitter &emit, AuxLossOp op);
 
 } // namespace mlir::moe
 
-#endif // MOE_LIB_CONVERSION_MOETOLOOPS_LOOPEMITTER_H
+#endif // MOE_TRANSFORMS_UTILS_LOOPEMITTER_H

@@ -1,0 +1,52 @@
+//===- CPUModel.h - What code generation knows of a processor -*- C++ -*-
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Pure functions from a processor's features and the sizes of a matmul to a
+// schedule: no table of shapes, and nothing here reads the machine.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_ANALYSIS_CPUMODEL_H
+#define MOE_ANALYSIS_CPUMODEL_H
+
+#include "MoE/Dialect/MoE/IR/MoE.h"
+
+namespace mlir::moe {
+
+/// The parts of a processor that decide how a matmul runs on it.
+struct CPUModel {
+  int64_t lanes = 4;         ///< f32 elements of the widest useful vector
+  int64_t registers = 16;    ///< vector registers
+  bool hasBF16Pairs = false; ///< vdpbf16ps
+  int64_t l2Bytes = 512 << 10;
+
+  /// From LLVM's names of features, "+avx2,+fma,...". Without any, the baseline
+  /// of x86-64.
+  static CPUModel fromFeatures(llvm::StringRef features);
+};
+
+/// A grouped matmul as far as its kernel depends on it.
+struct MatmulShape {
+  int64_t columns = 0; ///< N
+  int64_t depth = 0;   ///< K
+  int64_t banks = 1;   ///< multiplied with the same rows at the same time
+  Type rowElement, bankElement;
+};
+
+/// How a matmul runs, and how its banks lie in memory.
+struct MatmulSchedule {
+  int64_t rowBlock = 1, panel = 1, depth = 1, lanes = 1;
+  Dot dot = Dot::FMA;
+};
+
+/// The schedule with the lowest estimated time per product on `model`.
+MatmulSchedule chooseSchedule(const CPUModel &model, const MatmulShape &shape);
+
+} // namespace mlir::moe
+
+#endif // MOE_ANALYSIS_CPUMODEL_H

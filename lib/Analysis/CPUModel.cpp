@@ -1,0 +1,104 @@
+//===- CPUModel.cpp - What code generation knows of a processor
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "MoE/Analysis/CPUModel.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace mlir::moe;
+
+CPUModel CPUModel::fromFeatures(StringRef features) {
+  llvm::StringSet<> present;
+  for (StringRef feature : llvm::split(features, ','))
+    if (feature.consume_front("+"))
+      present.insert(feature);
+  CPUModel model;
+  if (present.contains("avx2") && present.contains("fma"))
+    model.lanes = 8;
+  if (present.contains("avx512f") && present.contains("avx512vl") &&
+      present.contains("avx512bw")) {
+    model.lanes = 16;
+    model.registers = 32;
+    model.l2Bytes = 1 << 20;
+    model.hasBF16Pairs = present.contains("avx512bf16");
+  }
+  return model;
+}
+
+namespace {
+
+/// A candidate: row_block rows times `vectors` vectors of each bank.
+struct Tile {
+  int64_t rows, vectors;
+};
+
+/// Vector registers that a tile needs: the sums, one step of the panels, and
+/// one broadcast element.
+int64_t countRegisters(const Tile &tile, int64_t banks) {
+  return tile.rows * tile.vectors * banks + tile.vectors * banks + 1;
+}
+
+/// Estimated cycles per dot instruction, relative to one dot per cycle.
+///  * A step loads each vector of the panels once and broadcasts one element
+///  per
+///    row; a load and a dot can start in each cycle.
+///  * A dot takes about four cycles, so that fewer sums than that cannot keep
+///  the
+///    unit busy.
+///  * Per row block, a panel passes from the second-level cache once: the more
+///    rows share it, the less that costs.
+double estimateCycles(const Tile &tile, int64_t banks) {
+  double dots = double(tile.rows * tile.vectors * banks);
+  double loads = double(tile.vectors * banks + tile.rows);
+  double latency = 4.0;
+  double cycles = std::max({dots, loads, latency});
+  double bytesFromCache = double(tile.vectors * banks) * 64;
+  return (cycles + bytesFromCache / 256) / dots;
+}
+
+/// Bytes of a panel of all banks over all of K, with the one that is fetched
+/// while it is in use.
+int64_t panelBytes(const Tile &tile, const CPUModel &model,
+                   const MatmulShape &shape) {
+  int64_t bytes = (shape.bankElement.getIntOrFloatBitWidth() + 7) / 8;
+  return 2 * tile.vectors * model.lanes * shape.banks * shape.depth * bytes;
+}
+
+} // namespace
+
+MatmulSchedule moe::chooseSchedule(const CPUModel &model,
+                                   const MatmulShape &shape) {
+  MatmulSchedule schedule;
+  schedule.lanes = model.lanes;
+  if (shape.rowElement.isBF16() && shape.bankElement.isBF16() &&
+      model.hasBF16Pairs) {
+    schedule.dot = Dot::BF16Pairs;
+    schedule.depth = 2;
+  }
+  Tile best = {1, 1};
+  double bestCycles = estimateCycles(best, shape.banks);
+  for (int64_t vectors = 1; vectors <= 4; ++vectors)
+    for (int64_t rows = 1; rows <= 8; ++rows) {
+      Tile tile = {rows, vectors};
+      // A panel wider than the matrix multiplies zeros.
+      if (countRegisters(tile, shape.banks) > model.registers ||
+          (vectors > 1 && (vectors - 1) * model.lanes >= shape.columns) ||
+          (vectors > 1 &&
+           panelBytes(tile, model, shape) > model.l2Bytes * 6 / 10))
+        continue;
+      double cycles = estimateCycles(tile, shape.banks);
+      if (cycles < bestCycles) {
+        best = tile;
+        bestCycles = cycles;
+      }
+    }
+  schedule.rowBlock = best.rows;
+  schedule.panel = best.vectors * model.lanes;
+  return schedule;
+}

@@ -1,0 +1,257 @@
+//===- MicroKernel.cpp - Some rows times one panel, in registers
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "MicroKernel.h"
+#include "VectorBody.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace mlir::moe;
+
+namespace {
+
+/// How one dot instruction combines operands: each lane of an accumulator adds
+/// `depth` products of row elements and bank elements.
+struct DotEmitter {
+  int64_t depth;
+  /// accumulator + row * bank
+  Value (*emit)(LoopEmitter &, Value row, Value bank, Value accumulator);
+};
+
+class MicroKernel {
+public:
+  MicroKernel(LoopEmitter &emit, GroupedMatmulOp op, const KernelTask &task)
+      : emit(emit), op(op), task(task), schedule(*op.getSchedule()),
+        packed(op.getBankType().getPacked()), lanes(schedule.getLanes()),
+        vectors(packed.getPanel() / lanes),
+        columns(op.getBankType().getSliceShape()[0]), depth(packed.getDepth()) {
+  }
+
+  void run() {
+    for (int64_t i = 0; i < task.numRows; ++i) {
+      Value row =
+          i == 0 ? task.firstRow : emit.add(task.firstRow, emit.index(i));
+      rows.push_back(row);
+      sources.push_back(op.getSource() ? sourceOf(row) : row);
+    }
+    SmallVector<Value> sums = multiply();
+    finish(sums);
+  }
+
+private:
+  /// The row that is read for `row` of the result. Sources may be data of a
+  /// caller: whatever they are, it is one of those that there are.
+  Value sourceOf(Value row) {
+    Value source = emit.toIndex(emit.load(op.getSource(), {row}));
+    Value exists = emit.isInside(source, emit.dim(op.getRows(), 0));
+    return emit.select(exists, source, emit.index(0));
+  }
+
+  VectorType vectorOf(Type element, int64_t count = 0) {
+    return VectorType::get(count ? count : lanes, element);
+  }
+
+  /// Index of the sum of a bank, row and vector among all sums.
+  size_t at(size_t bank, size_t row, size_t vector) {
+    return (bank * task.numRows + row) * vectors + vector;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Sums over K
+  //===--------------------------------------------------------------------===//
+
+  SmallVector<Value> multiply() {
+    Value zero = arith::ConstantOp::create(
+        emit, emit.getZeroAttr(vectorOf(emit.getF32Type())));
+    SmallVector<Value> sums(task.banks.size() * task.numRows * vectors, zero);
+    int64_t size = op.getBankType().getSliceShape()[1];
+    Value wholeSteps = emit.index(size / depth);
+    sums = emit.fold(emit.index(0), wholeSteps, sums,
+                     [&](Value step, ValueRange carried) {
+                       return addStep(step, depth, carried);
+                     });
+    if (size % depth != 0)
+      sums = addStep(wholeSteps, size % depth, sums);
+    return sums;
+  }
+
+  /// sums + the products of step `step`, which has `count` columns of K.
+  SmallVector<Value> addStep(Value step, int64_t count, ValueRange sums) {
+    SmallVector<Value> next(sums);
+    SmallVector<SmallVector<Value>> panels;
+    for (Value bank : task.banks)
+      panels.push_back(loadStep(bank, step));
+    for (int64_t i = 0; i < task.numRows; ++i) {
+      Value row = broadcastRow(sources[i], step, count);
+      for (auto [b, panel] : llvm::enumerate(panels))
+        for (auto [v, vector] : llvm::enumerate(panel)) {
+          Value &sum = next[at(b, i, v)];
+          sum = dot(row, vector, sum);
+        }
+    }
+    return next;
+  }
+
+  /// The vectors of one step of a panel, as the dot instruction takes them.
+  SmallVector<Value> loadStep(Value bank, Value step) {
+    Type element = cast<MemRefType>(bank.getType()).getElementType();
+    SmallVector<Value> loaded;
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value vector = vector::LoadOp::create(
+          emit, vectorOf(element, lanes * depth), bank,
+          ValueRange{task.panel, step, emit.index(v * lanes * depth)});
+      loaded.push_back(schedule.getDot() == Dot::FMA ? toF32(vector) : vector);
+    }
+    return loaded;
+  }
+
+  Value toF32(Value value) {
+    if (getElementTypeOrSelf(value).isF32())
+      return value;
+    Type type = emit.getF32Type();
+    if (auto vector = dyn_cast<VectorType>(value.getType()))
+      type = vector.clone(type);
+    return arith::ExtFOp::create(emit, type, value);
+  }
+
+  /// Columns [step * depth, step * depth + count) of a row, in every lane.
+  Value broadcastRow(Value row, Value step, int64_t count) {
+    Value from = op.getRows();
+    if (schedule.getDot() == Dot::FMA) {
+      Value element = toF32(emit.load(from, {row, step}));
+      return vector::BroadcastOp::create(emit, vectorOf(emit.getF32Type()),
+                                         element);
+    }
+    Value column = emit.mul(step, emit.index(depth));
+    Type bf16 = emit.getBF16Type();
+    Value pair;
+    if (count == depth) {
+      pair = vector::LoadOp::create(emit, vectorOf(bf16, depth), from,
+                                    ValueRange{row, column});
+    } else {
+      Value zero = arith::ConstantOp::create(emit, emit.getZeroAttr(bf16));
+      pair = vector::FromElementsOp::create(
+          emit, vectorOf(bf16, depth),
+          ValueRange{emit.load(from, {row, column}), zero});
+    }
+    Type i32 = emit.getI32Type();
+    Value bits = vector::BitCastOp::create(emit, vectorOf(i32, 1), pair);
+    Value scalar = vector::ExtractOp::create(emit, bits, ArrayRef<int64_t>{0});
+    Value all = vector::BroadcastOp::create(emit, vectorOf(i32), scalar);
+    return vector::BitCastOp::create(emit, vectorOf(bf16, lanes * depth), all);
+  }
+
+  Value dot(Value row, Value vector, Value sum) {
+    switch (schedule.getDot()) {
+    case Dot::FMA:
+      return vector::FMAOp::create(emit, row, vector, sum);
+    case Dot::BF16Pairs:
+      return LLVM::CallIntrinsicOp::create(
+                 emit, sum.getType(),
+                 emit.getStringAttr("llvm.x86.avx512bf16.dpbf16ps." +
+                                    Twine(lanes * 32)),
+                 ValueRange{sum, row, vector})
+          .getResult(0);
+    }
+    llvm_unreachable("all instructions are handled");
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Body
+  //===--------------------------------------------------------------------===//
+
+  void finish(ArrayRef<Value> sums) {
+    Value firstColumn = emit.mul(task.panel, emit.index(packed.getPanel()));
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value column =
+          v == 0 ? firstColumn : emit.add(firstColumn, emit.index(v * lanes));
+      maskColumns(column);
+      SmallVector<Value> perColumn;
+      for (Value operand : task.perColumn)
+        perColumn.push_back(loadColumns(operand, column));
+      for (int64_t i = 0; i < task.numRows; ++i) {
+        SmallVector<Value> arguments;
+        for (size_t b = 0; b < task.banks.size(); ++b)
+          arguments.push_back(sums[at(b, i, v)]);
+        for (Value operand : op.getPerRow()) {
+          Value element = emit.load(operand, {sources[i]});
+          arguments.push_back(vector::BroadcastOp::create(
+              emit, vectorOf(element.getType()), element));
+        }
+        llvm::append_range(arguments, perColumn);
+        for (Value operand : op.getElements())
+          arguments.push_back(loadColumns(operand, rows[i], column));
+        storeResult(arguments, rows[i], column);
+      }
+    }
+  }
+
+  /// Applies the body to its arguments but the last, and stores the result.
+  void storeResult(SmallVectorImpl<Value> &arguments, Value row, Value column) {
+    Value init = op.getInit();
+    Type element = op.getInit().getType().getElementType();
+    Value old = op.readsInit()
+                    ? loadColumns(init, row, column)
+                    : Value(arith::ConstantOp::create(
+                          emit, emit.getZeroAttr(vectorOf(element))));
+    if (!op.hasBody()) {
+      storeColumns(arith::AddFOp::create(emit, old, arguments.front()), row,
+                   column);
+      return;
+    }
+    arguments.push_back(old);
+    storeColumns(cloneOnVectors(emit, op.getBody(), arguments, lanes), row,
+                 column);
+  }
+
+  /// `mask` says which of the columns from `column` on exist; null: all do.
+  void maskColumns(Value column) {
+    if (columns % packed.getPanel() == 0)
+      return;
+    Value left = emit.sub(emit.index(columns), column);
+    mask = vector::CreateMaskOp::create(emit, vectorOf(emit.getI1Type()),
+                                        ValueRange{left});
+  }
+
+  template <typename... Indices>
+  Value loadColumns(Value from, Indices... indices) {
+    VectorType type =
+        vectorOf(cast<MemRefType>(from.getType()).getElementType());
+    if (!mask)
+      return vector::LoadOp::create(emit, type, from, ValueRange{indices...});
+    Value nothing = arith::ConstantOp::create(emit, emit.getZeroAttr(type));
+    return vector::MaskedLoadOp::create(emit, type, from,
+                                        ValueRange{indices...}, mask, nothing);
+  }
+
+  void storeColumns(Value value, Value row, Value column) {
+    SmallVector<Value> at = {row, column};
+    if (mask)
+      vector::MaskedStoreOp::create(emit, op.getInit(), at, mask, value);
+    else
+      vector::StoreOp::create(emit, value, op.getInit(), at);
+  }
+
+  LoopEmitter &emit;
+  GroupedMatmulOp op;
+  const KernelTask &task;
+  CPUScheduleAttr schedule;
+  PackedAttr packed;
+  int64_t lanes, vectors, columns, depth;
+  SmallVector<Value> rows;    ///< of the result
+  SmallVector<Value> sources; ///< of op.getRows()
+  Value mask;
+};
+
+} // namespace
+
+void moe::emitMicroKernel(LoopEmitter &emit, GroupedMatmulOp op,
+                          const KernelTask &task) {
+  MicroKernel(emit, op, task).run();
+}

@@ -1,0 +1,28 @@
+// RUN: moe-opt %s -convert-moe-to-vector -split-input-file -verify-diagnostics
+
+// A schedule and packed banks are chosen before.
+func.func @plain(%x: memref<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: memref<3xi32>, %y: memref<?x6xf32>) {
+  // expected-error-re@+1 {{expected memrefs, packed banks and a schedule; run moe-pack-weights and bufferize first{{.*}}[moe-to-vector-form]}}
+  moe.grouped_matmul %x banks(%b) offsets(%o) outs(%y) : (memref<?x4xf32>, !moe.bank<2x6x4xf32>, memref<3xi32>, memref<?x6xf32>) -> ()
+  return
+}
+
+// -----
+
+// 6 rows of a panel are no whole vectors of 4.
+func.func @panel(%x: memref<?x4xf32>, %b: !moe.bank<2x6x4xf32, #moe.packed<panel = 6, depth = 1>>, %o: memref<3xi32>, %y: memref<?x6xf32>) {
+  // expected-error-re@+1 {{expected panels of whole vectors with the depth of the dot instruction, but got {{.*}}[moe-to-vector-schedule]}}
+  moe.grouped_matmul %x banks(%b) offsets(%o) outs(%y) {schedule = #moe.cpu_schedule<row_block = 6, lanes = 4, dot = fma>}
+      : (memref<?x4xf32>, !moe.bank<2x6x4xf32, #moe.packed<panel = 6, depth = 1>>, memref<3xi32>, memref<?x6xf32>) -> ()
+  return
+}
+
+// -----
+
+// Pairs of bf16 lie together.
+func.func @depth(%x: memref<?x4xbf16>, %b: !moe.bank<2x6x4xbf16, #moe.packed<panel = 16, depth = 1>>, %o: memref<3xi32>, %y: memref<?x6xf32>) {
+  // expected-error-re@+1 {{expected panels of whole vectors with the depth of the dot instruction, but got {{.*}}[moe-to-vector-schedule]}}
+  moe.grouped_matmul %x banks(%b) offsets(%o) outs(%y) {schedule = #moe.cpu_schedule<row_block = 6, lanes = 16, dot = bf16_pairs>}
+      : (memref<?x4xbf16>, !moe.bank<2x6x4xbf16, #moe.packed<panel = 16, depth = 1>>, memref<3xi32>, memref<?x6xf32>) -> ()
+  return
+}

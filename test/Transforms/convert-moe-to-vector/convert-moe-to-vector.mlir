@@ -1,0 +1,59 @@
+// A grouped matmul becomes ranges of equal cost over (group, panel), blocks of
+// rows, and a kernel that keeps its sums in registers.
+
+// RUN: moe-opt %s -split-input-file -convert-moe-to-vector="max-ranges=3" -canonicalize -cse | FileCheck %s
+
+// CHECK-LABEL: func.func @fma(
+// CHECK-SAME: %[[X:[^:]*]]: memref<?x5xf32>, %[[SOURCE:[^:]*]]: memref<?xi32>, %[[BANK:[^:]*]]: !moe.bank
+// The cost of the units before each group: empty groups cost nothing.
+// CHECK: %[[START:.*]] = memref.alloc() : memref<3xindex>
+// CHECK: scf.parallel
+// CHECK: %[[SLICE:.*]] = moe.bank_slice %[[BANK]]
+// A block of two rows, then one of one.
+// CHECK: scf.index_switch
+// CHECK: case 1 {
+// CHECK: %[[ROW:.*]] = memref.load %[[SOURCE]]
+// A source that does not exist reads row 0.
+// CHECK: arith.cmpi ult
+// CHECK: arith.select
+// CHECK: %{{.*}}:2 = scf.for {{.*}} -> (vector<4xf32>, vector<4xf32>)
+// CHECK: vector.load %[[SLICE]]{{.*}} vector<4xf32>
+// CHECK: vector.load %[[SLICE]]{{.*}} vector<4xf32>
+// CHECK: vector.fma
+// CHECK: vector.fma
+// CHECK-NOT: vector.fma
+// The last of the 6 columns: the second vector has two.
+// CHECK: vector.create_mask
+// CHECK: vector.maskedload
+// CHECK: vector.maskedstore
+// CHECK: default {
+// CHECK: -> (vector<4xf32>, vector<4xf32>, vector<4xf32>, vector<4xf32>)
+func.func @fma(%x: memref<?x5xf32>, %source: memref<?xi32>, %b: !moe.bank<2x6x5xf32, #moe.packed<panel = 8, depth = 1>>, %o: memref<3xi32>, %y: memref<?x6xf32>) {
+  moe.grouped_matmul %x[%source] banks(%b) offsets(%o) outs(%y) {schedule = #moe.cpu_schedule<row_block = 2, lanes = 4, dot = fma>}
+      : (memref<?x5xf32>, memref<?xi32>, !moe.bank<2x6x5xf32, #moe.packed<panel = 8, depth = 1>>, memref<3xi32>, memref<?x6xf32>) -> ()
+  return
+}
+
+// -----
+
+// Pairs of bf16, an odd number of them: the last step pairs with a zero. The
+// body runs on vectors, and does not read what was there.
+// CHECK-LABEL: func.func @pairs(
+// CHECK: scf.for {{.*}} -> (vector<16xf32>)
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"
+// CHECK: vector.from_elements
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"
+// CHECK: arith.mulf {{.*}} : vector<16xf32>
+// CHECK: arith.truncf {{.*}} : vector<16xf32> to vector<16xbf16>
+// CHECK-NOT: vector.load
+// CHECK: vector.store
+func.func @pairs(%x: memref<?x5xbf16>, %b: !moe.bank<1x16x5xbf16, #moe.packed<panel = 16, depth = 2>>, %y: memref<?x16xbf16>) {
+  moe.grouped_matmul %x banks(%b) outs(%y) {schedule = #moe.cpu_schedule<row_block = 1, lanes = 16, dot = bf16_pairs>}
+      : (memref<?x5xbf16>, !moe.bank<1x16x5xbf16, #moe.packed<panel = 16, depth = 2>>, memref<?x16xbf16>) -> () {
+  ^bb0(%s: f32, %old: bf16):
+    %p = arith.mulf %s, %s : f32
+    %t = arith.truncf %p : f32 to bf16
+    moe.yield %t : bf16
+  }
+  return
+}

@@ -1,0 +1,60 @@
+// Bodies of experts become grouped matmuls, with what follows element by element.
+
+// RUN: moe-opt %s -moe-group-matmuls | FileCheck %s
+// RUN: moe-opt %s -moe-group-matmuls --remarks-filter="moe-group-matmuls" --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+
+#rows = affine_map<(r, m, j) -> (r, j)>
+#weight = affine_map<(r, m, j) -> (m, j)>
+#result = affine_map<(r, m, j) -> (r, m)>
+#both = affine_map<(r, m) -> (r, m)>
+
+// Gate and up read the same rows and are one op, whose rows dispatch would have
+// gathered; down is another.
+// CHECK-LABEL: func.func @gated(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?x4xf32>, %[[SOURCE:[^:]*]]: tensor<?xi32>, %[[OFFSETS:[^:]*]]: tensor<3xi32>, %[[GATE:[^:]*]]: !moe.bank<2x6x4xf32>, %[[UP:[^:]*]]: !moe.bank<2x6x4xf32>, %[[DOWN:[^:]*]]: !moe.bank<2x4x6xf32>
+// CHECK: %[[H:.*]] = moe.grouped_matmul %[[X]][%[[SOURCE]]] banks(%[[GATE]], %[[UP]]) offsets(%[[OFFSETS]]) outs(%{{.*}})
+// CHECK-NEXT: ^bb0(%[[G:.*]]: f32, %[[U:.*]]: f32, %{{.*}}: f32):
+// CHECK-NEXT: %[[P:.*]] = arith.mulf %[[G]], %[[U]]
+// CHECK-NEXT: moe.yield %[[P]]
+// CHECK: %[[Y:.*]] = moe.grouped_matmul %[[H]] banks(%[[DOWN]]) offsets(%[[OFFSETS]]) outs(%{{.*}})
+// CHECK: return %[[Y]]
+// REMARK: moe-group-matmuls.mlir:[[#@LINE+6]]:{{.*}}the body became grouped matmuls
+func.func @gated(%x: tensor<?x4xf32>, %source: tensor<?xi32>, %offsets: tensor<3xi32>, %gate: !moe.bank<2x6x4xf32>, %up: !moe.bank<2x6x4xf32>, %down: !moe.bank<2x4x6xf32>) -> tensor<?x4xf32> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %rows = moe.dispatch %x, %source, %offsets : (tensor<?x4xf32>, tensor<?xi32>, tensor<3xi32>) -> tensor<?x4xf32>
+  // The experts.
+  %y = moe.experts %rows, %offsets banks(%gate, %up, %down) : (tensor<?x4xf32>, tensor<3xi32>, !moe.bank<2x6x4xf32>, !moe.bank<2x6x4xf32>, !moe.bank<2x4x6xf32>) -> tensor<?x4xf32> {
+  ^bb0(%r: tensor<?x4xf32>, %e: index, %wg: tensor<6x4xf32>, %wu: tensor<6x4xf32>, %wd: tensor<4x6xf32>):
+    %n = tensor.dim %r, %c0 : tensor<?x4xf32>
+    %e6 = tensor.empty(%n) : tensor<?x6xf32>
+    %i6 = linalg.fill ins(%zero : f32) outs(%e6 : tensor<?x6xf32>) -> tensor<?x6xf32>
+    %g = linalg.matmul indexing_maps = [#rows, #weight, #result] ins(%r, %wg : tensor<?x4xf32>, tensor<6x4xf32>) outs(%i6 : tensor<?x6xf32>) -> tensor<?x6xf32>
+    %u = linalg.matmul indexing_maps = [#rows, #weight, #result] ins(%r, %wu : tensor<?x4xf32>, tensor<6x4xf32>) outs(%i6 : tensor<?x6xf32>) -> tensor<?x6xf32>
+    %h = linalg.generic {indexing_maps = [#both, #both, #both], iterator_types = ["parallel", "parallel"]}
+        ins(%g, %u : tensor<?x6xf32>, tensor<?x6xf32>) outs(%e6 : tensor<?x6xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %p = arith.mulf %a, %b : f32
+      linalg.yield %p : f32
+    } -> tensor<?x6xf32>
+    %e4 = tensor.empty(%n) : tensor<?x4xf32>
+    %i4 = linalg.fill ins(%zero : f32) outs(%e4 : tensor<?x4xf32>) -> tensor<?x4xf32>
+    %d = linalg.matmul indexing_maps = [#rows, #weight, #result] ins(%h, %wd : tensor<?x6xf32>, tensor<4x6xf32>) outs(%i4 : tensor<?x4xf32>) -> tensor<?x4xf32>
+    moe.yield %d : tensor<?x4xf32>
+  }
+  return %y : tensor<?x4xf32>
+}
+
+// What is neither stays.
+// CHECK-LABEL: func.func @other(
+// CHECK: moe.experts
+// CHECK-NOT: moe.grouped_matmul
+// REMARK: moe-group-matmuls.mlir:[[#@LINE+2]]:{{.*}}experts stay as they are: {{.*}}'linalg.exp' is neither a matmul with a bank nor elementwise
+func.func @other(%rows: tensor<?x4xf32>, %offsets: tensor<3xi32>, %bank: !moe.bank<2x4x4xf32>) -> tensor<?x4xf32> {
+  %y = moe.experts %rows, %offsets banks(%bank) : (tensor<?x4xf32>, tensor<3xi32>, !moe.bank<2x4x4xf32>) -> tensor<?x4xf32> {
+  ^bb0(%r: tensor<?x4xf32>, %e: index, %w: tensor<4x4xf32>):
+    %s = linalg.exp ins(%r : tensor<?x4xf32>) outs(%r : tensor<?x4xf32>) -> tensor<?x4xf32>
+    moe.yield %s : tensor<?x4xf32>
+  }
+  return %y : tensor<?x4xf32>
+}
