@@ -16,14 +16,15 @@
 
 using namespace llvm;
 using namespace moe::bench;
+using mlir::moe::Activations;
 
 // No processor of today multiplies f16 faster than f32 in the way bf16 is.
 static const DType dtypes[] = {
-    {"f32", MOE_F32, Arithmetic::F32, 3e-5},
-    {"bf16", MOE_BF16, Arithmetic::BF16, 2e-2},
-    {"f16", MOE_F16, Arithmetic::F32, 2e-3},
-    {"int8", 0, Arithmetic::Int8, 5e-2},
-    {"int4", 0, Arithmetic::Int8, 2e-1},
+    {"f32", MOE_F32, Arithmetic::F32, Activations::F32, 3e-5},
+    {"bf16", MOE_BF16, Arithmetic::BF16, Activations::BF16, 2e-2},
+    {"f16", MOE_F16, Arithmetic::F32, Activations::F32, 2e-3},
+    {"int8", 0, Arithmetic::Int8, Activations::F32, 5e-2},
+    {"int4", 0, Arithmetic::Int8, Activations::F32, 2e-1},
 };
 
 int64_t DType::getBytes() const { return int64_t(moe_dtype_size(element)); }

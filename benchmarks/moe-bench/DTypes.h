@@ -9,6 +9,7 @@
 #ifndef MOE_BENCHMARKS_MOEBENCH_DTYPES_H
 #define MOE_BENCHMARKS_MOEBENCH_DTYPES_H
 
+#include "MoE/Dialect/MoE/Transforms/Activations.h"
 #include "PeakProbe.h"
 #include "llvm/ADT/StringRef.h"
 
@@ -19,6 +20,7 @@ struct DType {
   const char *name;
   int32_t element;       ///< moe_dtype; 0: the compiler has no such weights yet
   Arithmetic arithmetic; ///< of the peak that the layer is compared with
+  mlir::moe::Activations activations; ///< type of rows that meet the weights
   /// Largest difference to the oracle, relative to the row's largest magnitude,
   /// when rows are rounded to the type before they are multiplied. For f32 that
   /// of long sums in another order: the experts of the oracle's run add in f32.

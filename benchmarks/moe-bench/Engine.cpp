@@ -20,6 +20,7 @@ static SessionOptions makeSessionOptions(const Options &options,
   SessionOptions session;
   session.randomWeights = options.seed;
   session.targetCPU = options.targetCPU;
+  session.activations = options.dtype->activations;
   session.threads = threads;
   return session;
 }

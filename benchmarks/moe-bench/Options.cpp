@@ -62,8 +62,9 @@ struct CommandLine {
       cl::desc("Tokens of a call (default 64)"), cl::cat(layer)};
   cl::opt<std::string> dtype{
       "dtype", cl::init("f32"), cl::value_desc("name"),
-      cl::desc("Of the expert weights: f32 (default), bf16, f16; int8 and int4 "
-               "are not compiled yet"),
+      cl::desc(
+          "Of the expert weights: f32 (default), bf16 (of rows that experts "
+          "get too), f16; int8 and int4 are not compiled yet"),
       cl::cat(layer)};
   cl::opt<std::string> load{
       "load", cl::init("uniform"), cl::value_desc("distribution"),

@@ -98,6 +98,14 @@ struct CommandLine {
   cl::opt<int64_t> rowTile{"row-tile", cl::init(moe::SessionOptions().rowTile),
                            cl::value_desc("n"), cl::desc(rowTileText),
                            cl::cat(running)};
+  cl::opt<mlir::moe::Activations> activations{
+      "activations", cl::init(moe::SessionOptions().activations),
+      cl::desc("Type of rows that experts with bf16 weights get:"),
+      cl::values(clEnumValN(mlir::moe::Activations::F32, "f32",
+                            "as the graph has them (default)"),
+                 clEnumValN(mlir::moe::Activations::BF16, "bf16",
+                            "rounded to bf16, which is faster")),
+      cl::cat(running)};
   cl::opt<bool> quiet{"quiet", cl::desc("No progress and speed on stderr"),
                       cl::cat(running)};
 
@@ -387,6 +395,7 @@ Expected<Options> CommandLine::read() const {
   options.session.targetCPU = targetCPU;
   options.session.threads = threads;
   options.session.rowTile = rowTile;
+  options.session.activations = activations;
   options.randomInputs = getIfGiven(randomInputs);
   options.context = getIfGiven(context);
   options.outputFile = output;

@@ -258,6 +258,7 @@ Session::Impl::compile(mlir::ModuleOp module, const SessionOptions &options) {
   compileOptions.targetCPU = target.cpu;
   compileOptions.targetFeatures = target.features;
   compileOptions.rowTile = options.rowTile;
+  compileOptions.activations = options.activations;
   compileOptions.reference = options.reference;
   mlir::PassManager passes(module.getContext());
   mlir::moe::buildCompilePipeline(passes, compileOptions);

@@ -127,6 +127,32 @@ def ConvertMoEToReferencePass
                            "::mlir::memref::MemRefDialect"];
 }
 
+def BF16AsIntegersPass : Pass<"moe-bf16-as-integers", "::mlir::ModuleOp"> {
+  let summary = "moves bf16 as integers where the processor has no bf16";
+  let description = [{
+    In the LLVM dialect, bf16 becomes i16 in types and constants, unless
+    `target-features` has avx512bf16. Nothing but moving is left of bf16 there:
+    arithmetic is f32, and conversions are integer operations. What LLVM makes
+    of moving vectors of bf16 where they are no type of the processor calls
+    functions that Debian's libgcc lacks.
+  }];
+  let options = [
+    Option<"targetFeatures", "target-features", "std::string", /*default=*/"",
+           "features the processor has, as \"+avx2,+fma\"">
+  ];
+}
+
+def RoundToBF16Pass : Pass<"moe-round-to-bf16"> {
+  let summary = "rounds f32 to bf16 by integer arithmetic";
+  let description = [{
+    `arith.truncf` from f32 to bf16, of scalars and of vectors, becomes the same
+    rounding (to nearest, ties to even; NaNs become quiet) on integers, which
+    every processor has. Upstream's expansion ends in a select of bf16 values,
+    which LLVM lowers to a library call where the processor has no bf16.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 def ScheduleContractionsPass : Pass<"moe-schedule-contractions"> {
   let summary = "orders the loops of contractions for the CPU";
   let description = [{

@@ -9,6 +9,7 @@
 #ifndef MOE_TRANSFORMS_PIPELINES_H
 #define MOE_TRANSFORMS_PIPELINES_H
 
+#include "MoE/Dialect/MoE/Transforms/Activations.h"
 #include "MoE/Dialect/MoE/Transforms/RowTile.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
@@ -33,6 +34,14 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
   Option<int64_t> rowTile{*this, "row-tile",
                           llvm::cl::desc("most rows of a tile of an expert"),
                           llvm::cl::init(kDefaultRowTile)};
+  Option<Activations> activations{
+      *this, "activations",
+      llvm::cl::desc("type of rows that experts with bf16 weights get"),
+      llvm::cl::init(Activations::F32),
+      llvm::cl::values(
+          clEnumValN(Activations::F32, "f32", "as the graph has them"),
+          clEnumValN(Activations::BF16, "bf16",
+                     "rounded to the type of the weights"))};
   Option<bool> reference{
       *this, "reference",
       llvm::cl::desc("routing by the oracle, experts whole and in plain order"),

@@ -72,7 +72,13 @@ static void addLoweringToLLVM(OpPassManager &pm,
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createSCFToControlFlowPass());
-  // bf16 <-> f32 without the library calls that Debian's libgcc lacks.
+  // Arithmetic on bf16 is f32; bf16 <-> f32 without the library calls that
+  // Debian's libgcc lacks.
+  arith::ArithEmulateUnsupportedFloatsOptions emulate;
+  emulate.sourceTypeStrs = {"bf16"};
+  emulate.targetTypeStr = "f32";
+  pm.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
+  pm.addPass(createRoundToBF16Pass());
   arith::ArithExpandOpsPassOptions expand;
   expand.includeBf16 = true;
   pm.addPass(arith::createArithExpandOpsPass(expand));
@@ -85,6 +91,9 @@ static void addLoweringToLLVM(OpPassManager &pm,
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createConvertFuncToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
+  BF16AsIntegersPassOptions integers;
+  integers.targetFeatures = options.targetFeatures;
+  pm.addPass(createBF16AsIntegersPass(integers));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
@@ -110,6 +119,8 @@ void moe::buildCompilePipeline(OpPassManager &pm,
   // grouped: loops over (group, row tile), no code per expert.
   if (!options.reference) {
     pm.addNestedPass<func::FuncOp>(createGroupMatmulsPass());
+    if (options.activations == Activations::BF16)
+      pm.addNestedPass<func::FuncOp>(createNarrowRowsPass());
     PackWeightsPassOptions pack;
     pack.targetFeatures = options.targetFeatures;
     pm.addPass(createPackWeightsPass(pack));

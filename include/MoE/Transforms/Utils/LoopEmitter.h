@@ -134,6 +134,18 @@ public:
   Value dim(Value memref, int64_t dimension) {
     return memref::DimOp::create(*this, memref, dimension);
   }
+  /// Row `row` of a matrix.
+  Value row(Value memref, Value row) {
+    auto type = cast<MemRefType>(memref.getType());
+    SmallVector<OpFoldResult> offsets = {row, getIndexAttr(0)};
+    SmallVector<OpFoldResult> sizes = {getIndexAttr(1),
+                                       getIndexAttr(type.getDimSize(1))};
+    SmallVector<OpFoldResult> strides(2, getIndexAttr(1));
+    auto reduced = memref::SubViewOp::inferRankReducedResultType(
+        {type.getDimSize(1)}, type, offsets, sizes, strides);
+    return memref::SubViewOp::create(*this, cast<MemRefType>(reduced), memref,
+                                     offsets, sizes, strides);
+  }
   Value load(Value memref, ValueRange indices) {
     return memref::LoadOp::create(*this, memref, indices);
   }
@@ -150,6 +162,23 @@ public:
   }
   void forEach(int64_t count, function_ref<void(Value)> body) {
     forEach(index(0), index(count), body);
+  }
+  /// Cuts [0, count) into at most `most` ranges of about `grain` or more, which
+  /// threads share: `body` gets the number of a range, its first and its end.
+  /// Memory that a range needs is allocated outside, `most` times.
+  void forRanges(Value count, int64_t grain, int64_t most,
+                 function_ref<void(Value range, Value low, Value high)> body) {
+    Value wanted = arith::CeilDivSIOp::create(*this, count, index(grain));
+    Value ranges = minIndex(wanted, index(most));
+    auto loop = scf::ParallelOp::create(
+        *this, ValueRange{index(0)}, ValueRange{ranges}, ValueRange{index(1)});
+    OpBuilder::InsertionGuard guard(*this);
+    setInsertionPoint(loop.getBody()->getTerminator());
+    Value i = loop.getInductionVars().front();
+    auto boundary = [&](Value i) -> Value {
+      return arith::DivUIOp::create(*this, mul(i, count), ranges);
+    };
+    body(i, boundary(i), boundary(add(i, index(1))));
   }
   /// A loop that carries values: `body` maps (i, carried) to the next ones.
   SmallVector<Value>

@@ -46,6 +46,9 @@ Value LoopEmitter::norm(NormalizeAttr attr, int64_t count,
   llvm_unreachable("all modes are handled");
 }
 
+/// Ranges of tokens that threads share, and elements that make one worth it.
+static constexpr int64_t kMostRanges = 64, kElementsOfRange = 16384;
+
 void moe::emitDispatch(LoopEmitter &emit, DispatchOp op) {
   Value x = op.getX(), rows = op.getInto()[0];
   Value width = emit.dim(x, 1);
@@ -81,7 +84,7 @@ void moe::emitCombine(LoopEmitter &emit, CombineOp op) {
   Value rows = op.getRows(), position = op.getPosition();
   Value result = op.getInto()[0];
   Value width = emit.dim(rows, 1);
-  emit.forEach(emit.index(0), emit.dim(position, 0), [&](Value t) {
+  auto combineToken = [&](Value t) {
     emit.forEach(emit.index(0), width,
                  [&](Value h) { emit.store(emit.f32(0), result, {t, h}); });
     // result[t] += weight * source[row]
@@ -106,7 +109,15 @@ void moe::emitCombine(LoopEmitter &emit, CombineOp op) {
                     [&] { accumulate(weight, passthrough, t); });
       }
     });
-  });
+  };
+  // Some tokens are worth another thread; sizes may be dynamic.
+  auto type = cast<MemRefType>(rows.getType());
+  int64_t elements = type.isDynamicDim(1) ? 1024 : type.getDimSize(1);
+  int64_t grain = std::max<int64_t>(1, kElementsOfRange / elements);
+  emit.forRanges(emit.dim(position, 0), grain, kMostRanges,
+                 [&](Value, Value low, Value high) {
+                   emit.forEach(low, high, combineToken);
+                 });
 }
 
 namespace {

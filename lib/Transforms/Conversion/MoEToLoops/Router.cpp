@@ -7,7 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Follows the steps of docs/spec/router.md for one token at a time, with a few
-// rows of E values as scratch.
+// rows of E values as scratch. Threads share the tokens; each range of them has
+// scratch of its own.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,13 +30,35 @@ public:
 
   void run() {
     Type f32 = emit.getF32Type();
-    z = emit.alloc({experts}, f32);
-    key = emit.alloc({experts}, f32);
-    s = needsScores ? emit.alloc({experts}, f32) : Value();
-    taken = emit.alloc({experts}, emit.getI1Type());
+    Value logits = emit.alloc({kMostRanges, experts}, f32);
+    Value keys = emit.alloc({kMostRanges, experts}, f32);
+    Value scores =
+        needsScores ? emit.alloc({kMostRanges, experts}, f32) : Value();
+    Value marks = emit.alloc({kMostRanges, experts}, emit.getI1Type());
+    Value groupScores;
     if (auto limit = op.getGroupLimit())
-      groupScore = emit.alloc({limit->getGroups()}, f32);
-    emit.forEach(emit.index(0), emit.dim(op.getLogits(), 0), [&](Value token) {
+      groupScores = emit.alloc({kMostRanges, limit->getGroups()}, f32);
+    // Comparisons of a token, roughly; some tens of microseconds of them.
+    int64_t cost = experts * (topK + 8);
+    int64_t grain = std::max<int64_t>(1, 32768 / cost);
+    emit.forRanges(emit.dim(op.getLogits(), 0), grain, kMostRanges,
+                   [&](Value range, Value low, Value high) {
+                     z = emit.row(logits, range);
+                     key = emit.row(keys, range);
+                     s = scores ? emit.row(scores, range) : Value();
+                     taken = emit.row(marks, range);
+                     if (groupScores)
+                       groupScore = emit.row(groupScores, range);
+                     emitTokens(low, high);
+                   });
+  }
+
+private:
+  /// Ranges of tokens that threads share.
+  static constexpr int64_t kMostRanges = 64;
+
+  void emitTokens(Value low, Value high) {
+    emit.forEach(low, high, [&](Value token) {
       t = token;
       loadLogits();
       if (needsScores)
@@ -53,7 +76,6 @@ public:
     });
   }
 
-private:
   Value isExpert(Value id) { return emit.isInside(id, emit.i32(experts)); }
 
   /// z[e] = normalised logits[t, e]

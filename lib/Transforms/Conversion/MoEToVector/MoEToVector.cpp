@@ -47,16 +47,8 @@ public:
   void run() {
     start = emit.alloc({groups + 1}, emit.getIndexType());
     Value total = computeStarts();
-    Value ranges = emit.minIndex(total, emit.index(maxRanges));
-    auto loop =
-        scf::ParallelOp::create(emit, ValueRange{emit.index(0)},
-                                ValueRange{ranges}, ValueRange{emit.index(1)});
-    emit.setInsertionPoint(loop.getBody()->getTerminator());
-    Value i = loop.getInductionVars().front();
-    auto boundary = [&](Value i) -> Value {
-      return arith::DivUIOp::create(emit, emit.mul(i, total), ranges);
-    };
-    emitRange(boundary(i), boundary(emit.add(i, emit.index(1))));
+    emit.forRanges(total, 1, maxRanges,
+                   [&](Value, Value low, Value high) { emitRange(low, high); });
   }
 
 private:

@@ -65,6 +65,24 @@ def GroupMatmulsPass : Pass<"moe-group-matmuls"> {
     Statistic<"numMissed", "missed", "experts that stayed as they are">];
 }
 
+def NarrowRowsPass : Pass<"moe-narrow-rows"> {
+  let summary = "gives rows the type of the bf16 weights that they meet";
+  let description = [{
+    f32 rows of a `moe.grouped_matmul` with bf16 banks are rounded to bf16, as a
+    model computes whose activations are bf16: rows of the graph once, whoever
+    reads them; rows that another grouped matmul computes in its body, so that
+    they are written as bf16. Sums stay f32.
+
+    *Expects* the result of `moe-group-matmuls`, before schedules are chosen:
+    instructions that multiply pairs of bf16 need both operands so.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numNarrowed", "narrowed", "matmuls whose rows became bf16">];
+}
+
 def TileExpertsPass : Pass<"moe-tile-experts"> {
   let summary = "turns experts into loops over groups and row tiles";
   let description = [{
