@@ -9,6 +9,7 @@
 #include "Case.h"
 #include "Failure.h"
 #include "Layer.h"
+#include "moe_rt/safetensors.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/MathExtras.h"
 #include <algorithm>
@@ -73,6 +74,9 @@ static std::string makeBody(const moe::test::LayerSpec &spec,
          types.counts + "\n}\n";
 }
 
+/// The tensor that the routers of all copies are read from.
+static constexpr const char *routerName = "router";
+
 /// An entry that gives the layer the weights with `suffix`.
 static std::string makeEntry(const moe::test::LayerSpec &spec,
                              const moe::test::LayerTypes &types,
@@ -80,11 +84,12 @@ static std::string makeEntry(const moe::test::LayerSpec &spec,
                              const std::string &suffix) {
   std::string shape =
       "moe.shape = [\"tokens\", " + std::to_string(spec.hidden) + "]}";
-  return "func.func @layer" + suffix + "(%x: " + types.tokens +
-         " {moe.name = \"x\", " + shape + ", %router: " + router +
-         " {moe.name = \"router\"}) -> (" + types.tokens +
-         " {moe.name = \"y\", " + shape + ", " + types.counts +
+  return "moe.weight @router" + suffix + " : " + router + " from [\"" +
+         routerName + "\"]\nfunc.func @layer" + suffix +
+         "(%x: " + types.tokens + " {moe.name = \"x\", " + shape + ") -> (" +
+         types.tokens + " {moe.name = \"y\", " + shape + ", " + types.counts +
          " {moe.name = \"counts\"}) {\n" + spec.bankValuesText(suffix) +
+         "  %router = moe.get_weight @router" + suffix + " : " + router + "\n" +
          "  %y, %counts = func.call @layer(%x, %router, %gate, %up, %down) : "
          "(" +
          types.tokens + ", " + router + ", " + types.innerBank + ", " +
@@ -125,34 +130,45 @@ static Work makeWork(const Sizes &sizes, const DType &dtype,
 }
 
 Case::Case(const Options &options, const Rotation &rotation,
-           std::mt19937_64 random)
-    : sizes(options.sizes), rotation(rotation),
-      routing(sizes, options.load, random), tokens(sizes, random),
+           std::vector<float> values, std::mt19937_64 random)
+    : sizes(options.sizes), rotation(rotation), router(std::move(values)),
+      routing(sizes, options.load, random), tokens(sizes, router, random),
       work(makeWork(sizes, *options.dtype, routing)) {}
 
 Error Case::allocate() {
-  routers.resize(rotation.copies);
-  std::vector<std::pair<Pages *, int64_t>> wanted = {
+  const std::pair<Pages *, int64_t> wanted[] = {
       {&x, sizes.tokens * sizes.hidden * 4},
       {&y, sizes.tokens * sizes.hidden * 4},
       {&counts, sizes.experts * 4}};
-  for (Pages &router : routers)
-    wanted.emplace_back(&router, sizes.getRouterBytes());
   for (auto [pages, bytes] : wanted) {
     Expected<Pages> allocated = Pages::allocate(bytes);
     if (!allocated)
       return allocated.takeError();
     *pages = std::move(*allocated);
   }
-  for (Pages &router : routers)
-    llvm::copy(tokens.getRouter(), router.f32());
   return Error::success();
+}
+
+/// What the made-up weights of the compiled layer have there.
+static Expected<std::vector<float>> makeRouter(const Sizes &sizes,
+                                               uint64_t seed) {
+  std::vector<float> values(sizes.experts * sizes.hidden);
+  moe_tensor shape = Pages().asTensor(MOE_F32, {sizes.experts, sizes.hidden});
+  moe_error error = {};
+  if (moe_checkpoint_random_values(routerName, &shape, seed, 0,
+                                   int64_t(values.size()), values.data(),
+                                   &error) != MOE_OK)
+    return failed(error.message);
+  return values;
 }
 
 Expected<std::unique_ptr<Case>> Case::create(const Options &options,
                                              const Rotation &rotation) {
-  std::unique_ptr<Case> made(
-      new Case(options, rotation, std::mt19937_64(options.seed)));
+  Expected<std::vector<float>> router = makeRouter(options.sizes, options.seed);
+  if (!router)
+    return router.takeError();
+  std::unique_ptr<Case> made(new Case(options, rotation, std::move(*router),
+                                      std::mt19937_64(options.seed)));
   if (Error error = made->allocate())
     return std::move(error);
   return made;
@@ -162,8 +178,10 @@ moe_tensor Case::getX() const {
   return x.asTensor(MOE_F32, {sizes.tokens, sizes.hidden});
 }
 
-moe_tensor Case::getRouter(int64_t copy) const {
-  return routers[copy].asTensor(MOE_F32, {sizes.experts, sizes.hidden});
+moe_tensor Case::getRouter() const {
+  moe_tensor tensor = Pages().asTensor(MOE_F32, {sizes.experts, sizes.hidden});
+  tensor.data = const_cast<float *>(router.data());
+  return tensor;
 }
 
 moe_tensor Case::getY() const {

@@ -27,8 +27,9 @@ struct Rotation {
 llvm::Expected<Rotation> planRotation(int64_t bytesPerCopy, int64_t rotateBytes,
                                       int64_t available);
 
-/// A module with an entry `layer.I(x, router) -> (y, counts)` for each of
-/// `copies` copies, whose weights are gate.I, up.I and down.I.
+/// A module with an entry `layer.I(x) -> (y, counts)` for each of `copies`
+/// copies, whose weights are gate.I, up.I, down.I and, in memory of its own,
+/// router.
 std::string makeLayerText(const Sizes &sizes, const DType &dtype,
                           int64_t copies);
 
@@ -54,8 +55,7 @@ public:
   /// Makes x that of `window`.
   void writeTokens(int64_t window) { tokens.write(routing, window, x.f32()); }
   moe_tensor getX() const;
-  /// Every copy of the layer has a router of its own in memory.
-  moe_tensor getRouter(int64_t copy) const;
+  moe_tensor getRouter() const;
   moe_tensor getY() const;
   moe_tensor getCounts() const;
   /// Fails when the counts are not those of `window`.
@@ -63,16 +63,16 @@ public:
 
 private:
   Case(const Options &options, const Rotation &rotation,
-       std::mt19937_64 random);
+       std::vector<float> router, std::mt19937_64 random);
   llvm::Error allocate();
 
   Sizes sizes;
   Rotation rotation;
+  std::vector<float> router;
   Routing routing;
   Tokens tokens;
   Work work;
   Pages x, y, counts;
-  std::vector<Pages> routers;
 };
 
 } // namespace moe::bench

@@ -59,7 +59,7 @@ Expected<double> Engine::run() {
   int64_t copy = numCalls % copies, window = numCalls / copies;
   ++numCalls;
   data.writeTokens(window);
-  moe_tensor inputs[] = {data.getX(), data.getRouter(copy)};
+  moe_tensor inputs[] = {data.getX()};
   moe_tensor outputs[] = {data.getY(), data.getCounts()};
   Stopwatch watch;
   if (Error error = session->call(*entries[copy], inputs, outputs))
@@ -108,7 +108,7 @@ Expected<test::Tensor> moe::bench::computeByOracle(const Case &data,
   test::Tensor x = gatherRows(data.getX(), rows);
   test::Tensor y(MOE_F32, {int64_t(rows.size()), options.sizes.hidden});
   test::Tensor counts(MOE_I32, {options.sizes.experts});
-  moe_tensor inputs[] = {x.abi(), data.getRouter(0)};
+  moe_tensor inputs[] = {x.abi()};
   moe_tensor outputs[] = {y.abi(), counts.abi()};
   if (Error error = (*session)->call(**entry, inputs, outputs))
     return std::move(error);

@@ -86,7 +86,7 @@ Error Export::write(const Case &data, const Options &options,
   if (Error error = append(data.getX().data, tokenBytes))
     return error;
   if (Error error =
-          append(data.getRouter(0).data, options.sizes.getRouterBytes()))
+          append(data.getRouter().data, options.sizes.getRouterBytes()))
     return error;
   const std::pair<StringRef, moe_tensor> weights[] = {
       {"gate", declare(dtype, {E, F, H})},

@@ -117,37 +117,48 @@ Error moe::bench::checkCounts(ArrayRef<int32_t> found,
 /// them are the relative error of a softmax.
 static constexpr float strength = 4, noiseDeviation = strength / 16;
 
-/// Makes row `row` of `rows` a unit vector at right angles to those before.
-static void orthonormalize(std::vector<double> &rows, int64_t row,
-                           int64_t width) {
-  double *self = rows.data() + row * width;
-  auto dot = [&](const double *other) {
-    return std::inner_product(self, self + width, other, 0.0);
-  };
-  for (int64_t i = 0; i < row; ++i) {
-    const double *other = rows.data() + i * width;
-    double share = dot(other);
-    for (int64_t j = 0; j < width; ++j)
-      self[j] -= share * other[j];
-  }
-  double length = std::sqrt(dot(self));
+/// target[0 .. width) += factor * source[0 .. width)
+static void addScaled(double *target, double factor, const double *source,
+                      int64_t width) {
   for (int64_t j = 0; j < width; ++j)
-    self[j] /= length;
+    target[j] += factor * source[j];
 }
 
-static std::vector<float> makeRouter(const Sizes &sizes,
-                                     std::mt19937_64 &random) {
-  std::normal_distribution<double> normal;
-  std::vector<double> rows(sizes.experts * sizes.hidden);
-  for (double &value : rows)
-    value = normal(random);
-  for (int64_t e = 0; e < sizes.experts; ++e)
-    orthonormalize(rows, e, sizes.hidden);
+/// Vectors d_e with <router row f, d_e> = 1 for f = e, else 0. By Gram-Schmidt
+/// the router is L Q with a lower triangle L and rows of Q at right angles; the
+/// vectors are those of L^-T Q.
+static std::vector<float> makeDirections(const Sizes &sizes,
+                                         ArrayRef<float> router) {
+  int64_t count = sizes.experts, width = sizes.hidden;
+  std::vector<double> rows(router.begin(), router.end());
+  std::vector<double> lower(count * count);
+  auto rowAt = [&](int64_t e) { return rows.data() + e * width; };
+  auto dot = [&](const double *a, const double *b) {
+    return std::inner_product(a, a + width, b, 0.0);
+  };
+  for (int64_t e = 0; e < count; ++e) {
+    for (int64_t f = 0; f < e; ++f) {
+      double share = dot(rowAt(e), rowAt(f));
+      lower[e * count + f] = share;
+      addScaled(rowAt(e), -share, rowAt(f), width);
+    }
+    double length = std::sqrt(dot(rowAt(e), rowAt(e)));
+    lower[e * count + e] = length;
+    for (double &value : MutableArrayRef(rowAt(e), width))
+      value /= length;
+  }
+  for (int64_t e = count; e-- > 0;) {
+    for (int64_t f = e + 1; f < count; ++f)
+      addScaled(rowAt(e), -lower[f * count + e], rowAt(f), width);
+    for (double &value : MutableArrayRef(rowAt(e), width))
+      value /= lower[e * count + e];
+  }
   return std::vector<float>(rows.begin(), rows.end());
 }
 
-Tokens::Tokens(const Sizes &sizes, std::mt19937_64 &random)
-    : sizes(sizes), router(makeRouter(sizes, random)),
+Tokens::Tokens(const Sizes &sizes, ArrayRef<float> router,
+               std::mt19937_64 &random)
+    : sizes(sizes), directions(makeDirections(sizes, router)),
       noise(sizes.tokens * sizes.hidden) {
   std::normal_distribution<float> normal(0, noiseDeviation);
   for (float &value : noise)
@@ -158,7 +169,8 @@ void Tokens::write(const Routing &routing, int64_t window, float *x) const {
   int64_t width = sizes.hidden;
   copy(noise, x);
   for (int64_t slot = 0; slot < sizes.getSlots(); ++slot) {
-    const float *row = router.data() + routing.getExpert(window, slot) * width;
+    const float *row =
+        directions.data() + routing.getExpert(window, slot) * width;
     float *token = x + slot / sizes.topK * width;
     for (int64_t j = 0; j < width; ++j)
       token[j] += strength * row[j];

@@ -46,19 +46,21 @@ private:
   int64_t numHit = 0;
 };
 
-/// Router rows and tokens that the router sends where a Routing says.
+/// Tokens that a router sends where a Routing says.
 class Tokens {
 public:
-  Tokens(const Sizes &sizes, std::mt19937_64 &random);
+  /// `router` is E x H, its rows linearly independent.
+  Tokens(const Sizes &sizes, llvm::ArrayRef<float> router,
+         std::mt19937_64 &random);
 
-  /// E x H; rows have length 1 and are at right angles.
-  const std::vector<float> &getRouter() const { return router; }
-  /// Writes T x H: noise, and for each slot the row of its expert.
+  /// Writes T x H: noise, and for each slot the direction of its expert.
   void write(const Routing &routing, int64_t window, float *x) const;
 
 private:
   Sizes sizes;
-  std::vector<float> router, noise;
+  /// E x H: the logit of the expert is 1, those of all others are 0.
+  std::vector<float> directions;
+  std::vector<float> noise;
 };
 
 /// Fails when experts got other numbers of tokens than they should.

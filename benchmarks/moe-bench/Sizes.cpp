@@ -51,8 +51,8 @@ static Error checkShape(const Sizes &sizes) {
   if (E > H)
     return invalidInput("--shape has E = " + Twine(E) +
                         " experts of H = " + Twine(H) +
-                        ", expected at most H: router rows at right angles "
-                        "decide where a token goes; use a larger H "
+                        ", expected at most H: tokens are made so that the "
+                        "router sends each where it should; use a larger H "
                         "[moe-bench-shape-experts]");
   return Error::success();
 }

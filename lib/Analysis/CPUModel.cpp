@@ -48,9 +48,7 @@ int64_t countRegisters(const Tile &tile, int64_t banks) {
 ///  * A step loads each vector of the panels once and broadcasts one element
 ///  per
 ///    row; a load and a dot can start in each cycle.
-///  * A dot takes about four cycles, so that fewer sums than that cannot keep
-///  the
-///    unit busy.
+///  * A dot takes about four cycles: fewer sums cannot keep the unit busy.
 ///  * Per row block, a panel passes from the second-level cache once: the more
 ///    rows share it, the less that costs.
 double estimateCycles(const Tile &tile, int64_t banks) {
@@ -72,6 +70,11 @@ int64_t panelBytes(const Tile &tile, const CPUModel &model,
 
 } // namespace
 
+/// Rows whose elements of one column all stay in the first-level cache: their
+/// distance is often a multiple of a page, which puts them into one set, and
+/// the panel passes through it as well.
+static int64_t mostRows(const CPUModel &model) { return model.l1Ways - 2; }
+
 MatmulSchedule moe::chooseSchedule(const CPUModel &model,
                                    const MatmulShape &shape) {
   MatmulSchedule schedule;
@@ -84,7 +87,7 @@ MatmulSchedule moe::chooseSchedule(const CPUModel &model,
   Tile best = {1, 1};
   double bestCycles = estimateCycles(best, shape.banks);
   for (int64_t vectors = 1; vectors <= 4; ++vectors)
-    for (int64_t rows = 1; rows <= 8; ++rows) {
+    for (int64_t rows = 1; rows <= mostRows(model); ++rows) {
       Tile tile = {rows, vectors};
       // A panel wider than the matrix multiplies zeros.
       if (countRegisters(tile, shape.banks) > model.registers ||

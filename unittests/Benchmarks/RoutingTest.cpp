@@ -9,6 +9,7 @@
 #include "Routing.h"
 #include "Failure.h"
 #include "gtest/gtest.h"
+#include <cmath>
 #include <numeric>
 #include <set>
 
@@ -97,10 +98,13 @@ TEST(Tokens, LogitsOfTheExpertsOfATokenAreTheLargest) {
   for (Sizes sizes : {small, Sizes{32, 4, 32, 8, 20}, Sizes{1, 1, 1, 1, 3}}) {
     std::mt19937_64 random(sizes.tokens);
     Routing routing(sizes, loadOf("uniform"), random);
-    Tokens tokens(sizes, random);
+    std::normal_distribution<float> normal(0, 1 / std::sqrt(sizes.hidden));
+    std::vector<float> router(sizes.experts * sizes.hidden);
+    for (float &value : router)
+      value = normal(random);
+    Tokens tokens(sizes, router, random);
     std::vector<float> x(sizes.tokens * sizes.hidden);
     tokens.write(routing, 2, x.data());
-    const std::vector<float> &router = tokens.getRouter();
     for (int64_t t = 0; t < sizes.tokens; ++t) {
       std::set<int64_t> chosen;
       for (int64_t j = 0; j < sizes.topK; ++j)

@@ -23,6 +23,7 @@ struct CPUModel {
   int64_t lanes = 4;         ///< f32 elements of the widest useful vector
   int64_t registers = 16;    ///< vector registers
   bool hasBF16Pairs = false; ///< vdpbf16ps
+  int64_t l1Ways = 8;        ///< of the first-level data cache
   int64_t l2Bytes = 512 << 10;
 
   /// From LLVM's names of features, "+avx2,+fma,...". Without any, the baseline

@@ -233,6 +233,21 @@ def LowerMemRefsPass : Pass<"moe-lower-memrefs"> {
                            "::mlir::memref::MemRefDialect"];
 }
 
+def GroupDensePass : Pass<"moe-group-dense", "::mlir::ModuleOp"> {
+  let summary = "turns dense matmuls into grouped matmuls of one group";
+  let description = [{
+    A matrix that is a `moe.weight`, and that nothing reads but matmuls of f32
+    rows with its transpose, becomes a bank of one expert, wherever it is passed
+    to, and its matmuls `moe.grouped_matmul` without offsets: they get the packed
+    layout and the kernels of experts. A matrix that something else reads too, as
+    a tied embedding, stays as it is.
+  }];
+  let dependentDialects = ["::mlir::moe::MoEDialect"];
+  let statistics = [
+    Statistic<"numGrouped", "grouped", "weights that became banks of one">,
+    Statistic<"numMissed", "missed", "matrices that stayed as they are">];
+}
+
 def HoistAssertionsPass : Pass<"moe-hoist-assertions", "::mlir::ModuleOp"> {
   let summary = "checks assertions on entry";
   let description = [{

@@ -119,6 +119,7 @@ void moe::buildCompilePipeline(OpPassManager &pm,
   // grouped: loops over (group, row tile), no code per expert.
   if (!options.reference) {
     pm.addNestedPass<func::FuncOp>(createGroupMatmulsPass());
+    pm.addPass(createGroupDensePass());
     if (options.activations == Activations::BF16)
       pm.addNestedPass<func::FuncOp>(createNarrowRowsPass());
     PackWeightsPassOptions pack;

@@ -30,6 +30,9 @@ moe.weight private @hidden : tensor<4xf32> from ["a\22b"] {note = "kept"}
 // moe-bank-c3: f32
 // CHECK: moe.weight @per_expert : !moe.bank<8x256xf32> from ["experts.{e}.bias"]
 moe.weight @per_expert : !moe.bank<8x256xf32> from ["experts.{e}.bias"]
+// moe-weight-c1: a bank of one expert from a matrix
+// CHECK: moe.weight @matrix : !moe.bank<1x4x8xf32> from [#moe.source<"m", shape = [4, 8]>]
+moe.weight @matrix : !moe.bank<1x4x8xf32> from [#moe.source<"m", shape = [4, 8]>]
 // moe-weight-c7, moe-weight-c8: two weights that share memory
 // CHECK: moe.weight @left_way : !moe.bank<8x4x4xf32, #moe.packed<panel = 4, depth = 1, ways = 2>> from ["gate.{e}"]
 moe.weight @left_way : !moe.bank<8x4x4xf32, #moe.packed<panel = 4, depth = 1, ways = 2>> from ["gate.{e}"]

@@ -16,18 +16,20 @@
 // A source that does not exist reads row 0.
 // CHECK: arith.cmpi ult
 // CHECK: arith.select
-// CHECK: %{{.*}}:2 = scf.for {{.*}} -> (vector<4xf32>, vector<4xf32>)
+// CHECK: %{{.*}}:3 = scf.for {{.*}} -> (vector<4xf32>, vector<4xf32>, i64)
 // CHECK: vector.load %[[SLICE]]{{.*}} vector<4xf32>
 // CHECK: vector.load %[[SLICE]]{{.*}} vector<4xf32>
 // CHECK: vector.fma
 // CHECK: vector.fma
 // CHECK-NOT: vector.fma
+// Meanwhile the next panel comes into the cache.
+// CHECK-COUNT-2: llvm.intr.prefetch
 // The last of the 6 columns: the second vector has two.
 // CHECK: vector.create_mask
 // CHECK: vector.maskedload
 // CHECK: vector.maskedstore
 // CHECK: default {
-// CHECK: -> (vector<4xf32>, vector<4xf32>, vector<4xf32>, vector<4xf32>)
+// CHECK: -> (vector<4xf32>, vector<4xf32>, vector<4xf32>, vector<4xf32>, i64)
 func.func @fma(%x: memref<?x5xf32>, %source: memref<?xi32>, %b: !moe.bank<2x6x5xf32, #moe.packed<panel = 8, depth = 1>>, %o: memref<3xi32>, %y: memref<?x6xf32>) {
   moe.grouped_matmul %x[%source] banks(%b) offsets(%o) outs(%y) {schedule = #moe.cpu_schedule<row_block = 2, lanes = 4, dot = fma>}
       : (memref<?x5xf32>, memref<?xi32>, !moe.bank<2x6x5xf32, #moe.packed<panel = 8, depth = 1>>, memref<3xi32>, memref<?x6xf32>) -> ()
@@ -39,7 +41,7 @@ func.func @fma(%x: memref<?x5xf32>, %source: memref<?xi32>, %b: !moe.bank<2x6x5x
 // Pairs of bf16, an odd number of them: the last step pairs with a zero. The
 // body runs on vectors, and does not read what was there.
 // CHECK-LABEL: func.func @pairs(
-// CHECK: scf.for {{.*}} -> (vector<16xf32>)
+// CHECK: scf.for {{.*}} -> (vector<16xf32>, i64)
 // CHECK: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"
 // CHECK: vector.from_elements
 // CHECK: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"

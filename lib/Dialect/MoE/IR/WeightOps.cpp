@@ -20,8 +20,12 @@ FailureOr<ResolvedSource>
 moe::resolveSource(SourceAttr source, Type type, unsigned numSources,
                    function_ref<InFlightDiagnostic()> emitError) {
   auto bank = dyn_cast<BankType>(type);
-  // In a bank that lies in one file tensor, the experts are a dimension of it.
-  bool hasExpertDim = bank && numSources == 1 && !source.isPerExpert();
+  // In a bank that lies in one file tensor, the experts are a dimension of it,
+  // unless there is one expert and the tensor has no such dimension.
+  bool isSlice = bank && bank.getNumExperts() == 1 && !source.isWhole() &&
+                 source.getShape().size() == bank.getSliceShape().size();
+  bool hasExpertDim =
+      bank && numSources == 1 && !source.isPerExpert() && !isSlice;
   ArrayRef<int64_t> extents =
       bank ? (hasExpertDim ? bank.getShape() : bank.getSliceShape())
            : cast<ShapedType>(type).getShape();

@@ -16,6 +16,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "MoE/Dialect/MoE/Transforms/Matmul.h"
 #include "MoE/Dialect/MoE/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -35,20 +36,6 @@ using namespace mlir;
 using namespace mlir::moe;
 
 namespace {
-
-/// rows x weight^T, with a sum that starts from zero.
-bool isRowsTimesWeight(linalg::LinalgOp op) {
-  if (!linalg::isaContractionOpInterface(op) || op.getNumLoops() != 3)
-    return false;
-  MLIRContext *context = op.getContext();
-  AffineExpr m, n, k;
-  bindDims(context, m, n, k);
-  auto expected = AffineMap::inferFromExprList(
-      ArrayRef<ArrayRef<AffineExpr>>{{m, k}, {n, k}, {m, n}}, context);
-  auto fill = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
-  return llvm::equal(op.getIndexingMapsArray(), expected) && fill &&
-         matchPattern(fill.getInputs()[0], m_AnyZeroFloat());
-}
 
 /// One result, computed element by element from values at the same row and
 /// column, at the same column of a vector, or from scalars.

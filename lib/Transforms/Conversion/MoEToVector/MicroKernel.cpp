@@ -72,10 +72,14 @@ private:
     SmallVector<Value> sums(task.banks.size() * task.numRows * vectors, zero);
     int64_t size = op.getBankType().getSliceShape()[1];
     Value wholeSteps = emit.index(size / depth);
-    sums = emit.fold(emit.index(0), wholeSteps, sums,
-                     [&](Value step, ValueRange carried) {
-                       return addStep(step, depth, carried);
-                     });
+    sums.push_back(task.prefetch);
+    sums = emit.fold(
+        emit.index(0), wholeSteps, sums, [&](Value step, ValueRange carried) {
+          SmallVector<Value> next = addStep(step, depth, carried.drop_back());
+          next.push_back(prefetch(carried.back()));
+          return next;
+        });
+    sums.pop_back();
     if (size % depth != 0)
       sums = addStep(wholeSteps, size % depth, sums);
     return sums;
@@ -96,6 +100,26 @@ private:
         }
     }
     return next;
+  }
+
+  /// Asks for what lies at `position`, and half a step on; returns the position
+  /// of the next step.
+  Value prefetch(Value position) {
+    auto at = [&](Value position) {
+      Value address = arith::ShRUIOp::create(emit, position, i64(8));
+      Value pointer = LLVM::IntToPtrOp::create(
+          emit, LLVM::LLVMPointerType::get(emit.getContext()), address);
+      // A read, kept in the second-level cache, of data.
+      LLVM::Prefetch::create(emit, pointer, /*rw=*/0, /*hint=*/2, /*cache=*/1);
+    };
+    at(position);
+    Value half = arith::ShRUIOp::create(emit, task.prefetchStep, i64(1));
+    at(emit.add(position, half));
+    return emit.add(position, task.prefetchStep);
+  }
+
+  Value i64(int64_t value) {
+    return arith::ConstantIntOp::create(emit, value, 64);
   }
 
   /// The vectors of one step of a panel, as the dot instruction takes them.

@@ -20,6 +20,9 @@ struct KernelTask {
   Value panel;                  ///< index of the panel
   Value firstRow;               ///< of the result
   int64_t numRows;
+  /// Memory that comes into the second-level cache meanwhile: an address and
+  /// the bytes per step of K, both as i64 in units of 1 / 256 byte.
+  Value prefetch, prefetchStep;
 };
 
 /// Emits the multiplication of `task.numRows` rows with a panel of each bank:

@@ -160,7 +160,10 @@ private:
     auto boundary = [&](Value i) -> Value {
       return arith::DivUIOp::create(emit, emit.mul(i, rows), blocks);
     };
+    auto [next, perBlock] = nextPanel(task, blocks);
     emit.forEach(emit.index(0), blocks, [&](Value i) {
+      Value i64 = arith::IndexCastOp::create(emit, emit.getI64Type(), i);
+      task.prefetch = emit.add(next, emit.mul(i64, perBlock));
       Value low = boundary(i);
       Value count = emit.sub(boundary(emit.add(i, emit.index(1))), low);
       task.firstRow = emit.add(from, low);
@@ -179,6 +182,35 @@ private:
         emitCase(region, numRows);
       emitCase(choose.getDefaultRegion(), most);
     });
+  }
+
+  /// While a panel is multiplied, the next one comes into the cache: each of
+  /// `blocks` blocks of rows asks for its part. Sets the part of a step, and
+  /// returns the address of the panel and the part of a block, both in units of
+  /// 1 / 256 byte. A panel lies behind the one before, also across experts;
+  /// behind the last one nothing is read, since asking cannot fail. One block
+  /// waits for its own panel, which would only come later.
+  std::pair<Value, Value> nextPanel(KernelTask &task, Value blocks) {
+    PackedAttr packed = bank.getPacked();
+    int64_t step = packed.getWays() * packed.getPanel() * packed.getDepth() *
+                   bank.getElementType().getIntOrFloatBitWidth() / 8;
+    int64_t bytes = bank.getNumSteps() * step;
+    auto constant = [&](int64_t value) -> Value {
+      return arith::ConstantIntOp::create(emit, value, 64);
+    };
+    auto toI64 = [&](Value index) -> Value {
+      return arith::IndexCastOp::create(emit, emit.getI64Type(), index);
+    };
+    Value base = toI64(memref::ExtractAlignedPointerAsIndexOp::create(
+        emit, task.banks.front()));
+    Value panels = toI64(emit.add(task.panel, emit.index(1)));
+    Value next = emit.add(base, emit.mul(panels, constant(bytes)));
+    Value isOne = emit.equal(blocks, emit.index(1));
+    task.prefetchStep = emit.select(
+        isOne, constant(0),
+        arith::DivUIOp::create(emit, constant(step * 256), toI64(blocks)));
+    Value perBlock = emit.mul(task.prefetchStep, constant(bank.getNumSteps()));
+    return {arith::ShLIOp::create(emit, next, constant(8)), perBlock};
   }
 
   LoopEmitter &emit;

@@ -1,0 +1,60 @@
+// Matrices that only matmuls read become banks of one, wherever they are passed.
+
+// RUN: moe-opt %s -split-input-file -moe-group-dense | FileCheck %s
+
+#rows = affine_map<(m, n, k) -> (m, k)>
+#weight = affine_map<(m, n, k) -> (n, k)>
+#result = affine_map<(m, n, k) -> (m, n)>
+
+// Sources state the shape of their tensors, which have no dimension of experts.
+// CHECK: moe.weight @a : !moe.bank<1x8x4xbf16> from [#moe.source<"a", shape = [8, 4]>]
+// CHECK: moe.weight @b : !moe.bank<1x8x4xbf16> from [#moe.source<"b", shape = [16, 4], offsets = [8, 0]>]
+moe.weight @a : tensor<8x4xbf16> from ["a"]
+moe.weight @b : tensor<8x4xbf16> from [#moe.source<"b", shape = [16, 4], offsets = [8, 0]>]
+
+// CHECK-LABEL: func.func private @layer(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?x4xf32>, %[[W:[^:]*]]: !moe.bank<1x8x4xbf16>
+// CHECK: %[[INIT:.*]] = tensor.empty
+// CHECK: %[[Y:.*]] = moe.grouped_matmul %[[X]] banks(%[[W]]) outs(%[[INIT]])
+// CHECK-NEXT: ^bb0(%[[S:.*]]: f32, %{{.*}}: f32):
+// CHECK-NEXT: moe.yield %[[S]]
+// CHECK: return %[[Y]]
+func.func private @layer(%x: tensor<?x4xf32>, %w: tensor<8x4xbf16>, %t: index) -> tensor<?x8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty(%t) : tensor<?x8xf32>
+  %i = linalg.fill ins(%zero : f32) outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %y = linalg.matmul indexing_maps = [#rows, #weight, #result] ins(%x, %w : tensor<?x4xf32>, tensor<8x4xbf16>) outs(%i : tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+func.func @forward(%x: tensor<?x4xf32>, %t: index) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  // CHECK: moe.get_weight @a : !moe.bank<1x8x4xbf16>
+  %a = moe.get_weight @a : tensor<8x4xbf16>
+  %b = moe.get_weight @b : tensor<8x4xbf16>
+  %y = func.call @layer(%x, %a, %t) : (tensor<?x4xf32>, tensor<8x4xbf16>, index) -> tensor<?x8xf32>
+  %z = func.call @layer(%x, %b, %t) : (tensor<?x4xf32>, tensor<8x4xbf16>, index) -> tensor<?x8xf32>
+  return %y, %z : tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// -----
+
+#rows = affine_map<(m, n, k) -> (m, k)>
+#weight = affine_map<(m, n, k) -> (n, k)>
+#result = affine_map<(m, n, k) -> (m, n)>
+
+// Something else reads the embedding too, and what is added to is no zero.
+// CHECK: moe.weight @tied : tensor<8x4xf32>
+// CHECK: moe.weight @added : tensor<8x4xf32>
+// CHECK-NOT: moe.grouped_matmul
+moe.weight @tied : tensor<8x4xf32> from ["tied"]
+moe.weight @added : tensor<8x4xf32> from ["added"]
+func.func @forward(%x: tensor<?x4xf32>, %t: index, %old: tensor<?x8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>, f32) {
+  %zero = arith.constant 0.0 : f32
+  %tied = moe.get_weight @tied : tensor<8x4xf32>
+  %added = moe.get_weight @added : tensor<8x4xf32>
+  %e = tensor.empty(%t) : tensor<?x8xf32>
+  %i = linalg.fill ins(%zero : f32) outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %y = linalg.matmul indexing_maps = [#rows, #weight, #result] ins(%x, %tied : tensor<?x4xf32>, tensor<8x4xf32>) outs(%i : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %f = tensor.extract %tied[%t, %t] : tensor<8x4xf32>
+  %z = linalg.matmul indexing_maps = [#rows, #weight, #result] ins(%x, %added : tensor<?x4xf32>, tensor<8x4xf32>) outs(%old : tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %y, %z, %f : tensor<?x8xf32>, tensor<?x8xf32>, f32
+}
