@@ -220,6 +220,12 @@ def tree_checks():
     return counts
 
 
+def benchmark_driver():
+    """compare.py with workers that behave, lie, die and hang."""
+    script = ROOT / "benchmarks" / "test_compare.py"
+    return Counts.of(run([sys.executable, script], 3 * MINUTE, quiet=True))
+
+
 # ===-----------------------------------------------------------------------===#
 # Long suites
 # ===-----------------------------------------------------------------------===#
@@ -382,6 +388,7 @@ DEFAULT = {
     "unit tests": unit_tests,
     "lit tests": lit_tests,
     "checks of the tree": tree_checks,
+    "driver of the benchmarks": benchmark_driver,
 }
 LONG = {
     "demo": demo,

@@ -184,7 +184,8 @@ std::string test::matmulText(const std::string &name, const std::string &rows,
          "f : " + type + ") -> " + type + "\n";
 }
 
-std::string LayerSpec::weightsText(const std::string &suffix) const {
+std::string LayerSpec::weightsText(const std::string &suffix,
+                                   const std::string &tensorSuffix) const {
   LayerTypes types(*this);
   const std::pair<const char *, std::string> roles[] = {
       {"gate", types.innerBank},
@@ -193,7 +194,8 @@ std::string LayerSpec::weightsText(const std::string &suffix) const {
   std::string text;
   for (const auto &[role, type] : roles)
     text += "moe.weight @" + (role + suffix) + " : " + type + " from [\"" +
-            (weightsPerExpert ? "experts.{e}." : "") + role + suffix + "\"]\n";
+            (weightsPerExpert ? "experts.{e}." : "") + role + tensorSuffix +
+            "\"]\n";
   return text;
 }
 
@@ -298,7 +300,7 @@ std::string LayerSpec::toText() const {
               rows = shapeAttr("\"tokens\", " + std::to_string(hidden));
   std::string text;
   llvm::raw_string_ostream os(text);
-  os << layerAliases << weightsText("")
+  os << layerAliases << weightsText("", "")
      << "func.func @layer(%x: " << types.tokens << rows
      << ", %z: " << types.logits << shapeAttr("\"tokens\", " + E);
   if (bias)

@@ -71,8 +71,10 @@ struct LayerSpec {
 
   // Pieces of such a text, after layerAliases and layerConstants.
 
-  /// Declares the weights @gate, @up and @down with `suffix` at their names.
-  std::string weightsText(const std::string &suffix) const;
+  /// Declares the weights @gate, @up and @down with `suffix` at their names,
+  /// and `tensorSuffix` at those of the tensors that they are read from.
+  std::string weightsText(const std::string &suffix,
+                          const std::string &tensorSuffix) const;
   /// Makes them the values %gate, %up and %down.
   std::string bankValuesText(const std::string &suffix) const;
   /// From %x, the logits %z and those values to %y, with %w, %ids, %counts,

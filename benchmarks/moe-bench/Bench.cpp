@@ -10,6 +10,7 @@
 #include "Engine.h"
 #include "Export.h"
 #include "Failure.h"
+#include "GivenCase.h"
 #include "ReadProbe.h"
 #include "Report.h"
 #include "Rounds.h"
@@ -211,12 +212,23 @@ Error Bench::run() {
       return error;
   if (!options.worker)
     return measure();
-  Error served =
-      serve(std::cin, outs(), [&] { return contenders.front().engine->run(); });
+  Error served = serve(std::cin, outs(), maxError,
+                       [&] { return contenders.front().engine->run(); });
   return joinErrors(std::move(served), flushOutput());
 }
 
-Error moe::bench::run(const Options &options) { return Bench(options).run(); }
+static Error serveCase(const Options &options) {
+  Expected<std::unique_ptr<GivenCase>> given = GivenCase::open(options);
+  if (!given)
+    return given.takeError();
+  Error served = serve(std::cin, outs(), (*given)->getError(),
+                       [&] { return (*given)->run(); });
+  return joinErrors(std::move(served), flushOutput());
+}
+
+Error moe::bench::run(const Options &options) {
+  return options.caseFile.empty() ? Bench(options).run() : serveCase(options);
+}
 
 Error moe::bench::flushOutput() {
   outs().flush();

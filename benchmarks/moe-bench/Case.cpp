@@ -99,7 +99,7 @@ static std::string makeEntry(const moe::test::LayerSpec &spec,
 }
 
 std::string moe::bench::makeLayerText(const Sizes &sizes, const DType &dtype,
-                                      int64_t copies) {
+                                      int64_t copies, bool sameWeights) {
   moe::test::LayerSpec spec = makeSpec(sizes, dtype);
   moe::test::LayerTypes types(spec);
   std::string router = "tensor<" + std::to_string(sizes.experts) + "x" +
@@ -107,7 +107,8 @@ std::string moe::bench::makeLayerText(const Sizes &sizes, const DType &dtype,
   std::string text = moe::test::layerAliases + makeBody(spec, types, router);
   for (int64_t copy = 0; copy < copies; ++copy) {
     std::string suffix = "." + std::to_string(copy);
-    text += spec.weightsText(suffix) + makeEntry(spec, types, router, suffix);
+    text += spec.weightsText(suffix, sameWeights ? "" : suffix) +
+            makeEntry(spec, types, router, suffix);
   }
   return text;
 }

@@ -29,9 +29,10 @@ llvm::Expected<Rotation> planRotation(int64_t bytesPerCopy, int64_t rotateBytes,
 
 /// A module with an entry `layer.I(x) -> (y, counts)` for each of `copies`
 /// copies, whose weights are gate.I, up.I, down.I and, in memory of its own,
-/// router.
+/// router. They are read from tensors of the same names, or, if all copies have
+/// the same weights, from gate, up and down.
 std::string makeLayerText(const Sizes &sizes, const DType &dtype,
-                          int64_t copies);
+                          int64_t copies, bool sameWeights = false);
 
 /// What a call costs at least.
 struct Work {

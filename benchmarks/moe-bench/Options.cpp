@@ -103,9 +103,19 @@ struct CommandLine {
       cl::cat(results)};
   cl::opt<bool> worker{
       "worker",
-      cl::desc("Print 'ready'; then for each line 'run' on stdin call once and "
-               "print the milliseconds, until 'quit'"),
+      cl::desc("Print 'ready' and the largest error; then for each line 'run' "
+               "on stdin call once and print the milliseconds, until 'quit'"),
       cl::cat(results)};
+  cl::opt<std::string> caseFile{
+      "case", cl::value_desc("FILE.safetensors"),
+      cl::desc("With --worker: f32 x, router, gate, up, down and the expected "
+               "y of the layer, instead of made-up data"),
+      cl::cat(layer)};
+  cl::opt<int64_t> copies{
+      "copies", cl::init(2), cl::value_desc("n"),
+      cl::desc("With --case: copies of the weights that take turns (default "
+               "2)"),
+      cl::cat(measuring)};
 
   Expected<Options> read() const;
 
@@ -143,6 +153,8 @@ Error CommandLine::checkNumbers() const {
     return error;
   if (Error error = checkRange(rounds, 1, maxRounds))
     return error;
+  if (Error error = checkRange(copies, 1, 64))
+    return error;
   return checkRange(rotateMb, 0, maxMegabytes);
 }
 
@@ -155,6 +167,14 @@ Error CommandLine::checkConflicts() const {
   if (scaling && isGiven(threads) && threads == 1)
     return invalidInput("--scaling compares with one thread, but --threads is "
                         "1; ask for more threads [moe-bench-option-scaling]");
+  if (isGiven(caseFile) && (!worker || isGiven(exportFile) || isGiven(load) ||
+                            isGiven(seed) || isGiven(rotateMb)))
+    return invalidInput("--case is for a --worker and replaces --load, --seed, "
+                        "--rotate-mb and --export; leave them out "
+                        "[moe-bench-option-case]");
+  if (isGiven(copies) && !isGiven(caseFile))
+    return invalidInput("--copies is for a --case; use --rotate-mb "
+                        "[moe-bench-option-copies]");
   if (isGiven(exportFile) && exportFile.empty())
     return invalidInput("--export is empty, expected the name of a file; "
                         "name one [moe-bench-option-export]");
@@ -219,6 +239,8 @@ Expected<Options> CommandLine::read() const {
   options.json = json;
   options.worker = worker;
   options.exportFile = exportFile;
+  options.caseFile = caseFile;
+  options.copies = copies;
   return options;
 }
 

@@ -28,6 +28,8 @@ struct Options {
   bool json;
   bool worker;
   std::string exportFile; ///< empty: none
+  std::string caseFile;   ///< of a worker; empty: data are made up
+  int64_t copies;         ///< of the weights of the case
 };
 
 /// Parses and checks the command line. Nothing when --help or --version was

@@ -39,9 +39,9 @@ static Error refuse(StringRef line) {
                       "[moe-bench-worker-line]");
 }
 
-Error moe::bench::serve(std::istream &in, raw_ostream &out,
+Error moe::bench::serve(std::istream &in, raw_ostream &out, double error,
                         const Step &measure) {
-  out << "ready\n";
+  out << format("ready %.3e\n", error);
   out.flush();
   while (std::optional<std::string> line = readLine(in)) {
     if (*line == "quit")

@@ -15,10 +15,10 @@
 
 namespace moe::bench {
 
-/// Writes "ready", then for each line "run" of `in` the result of `measure`, in
-/// a line of its own. Ends at the line "quit" or the end of `in`; any other
-/// line is an error.
-llvm::Error serve(std::istream &in, llvm::raw_ostream &out,
+/// Writes "ready" and `error`, then for each line "run" of `in` the result of
+/// `measure`, in a line of its own. Ends at the line "quit" or the end of `in`;
+/// any other line is an error.
+llvm::Error serve(std::istream &in, llvm::raw_ostream &out, double error,
                   const Step &measure);
 
 } // namespace moe::bench

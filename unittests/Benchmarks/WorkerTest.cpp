@@ -22,19 +22,19 @@ struct Served {
     std::istringstream in(input);
     llvm::raw_string_ostream out(output);
     error = llvm::toString(
-        serve(in, out, []() -> llvm::Expected<double> { return 1.5; }));
+        serve(in, out, 2.5e-6, []() -> llvm::Expected<double> { return 1.5; }));
   }
 };
 
 TEST(Worker, RunsUntilQuit) {
   Served served("run\nrun\nquit\nrun\n");
-  EXPECT_EQ(served.output, "ready\n1.500000\n1.500000\n");
+  EXPECT_EQ(served.output, "ready 2.500e-06\n1.500000\n1.500000\n");
   EXPECT_EQ(served.error, "");
 }
 
 TEST(Worker, EndsWithItsInput) {
-  EXPECT_EQ(Served("").output, "ready\n");
-  EXPECT_EQ(Served("run").output, "ready\n1.500000\n");
+  EXPECT_EQ(Served("").output, "ready 2.500e-06\n");
+  EXPECT_EQ(Served("run").output, "ready 2.500e-06\n1.500000\n");
   EXPECT_EQ(Served("run\nquit").error, "");
 }
 
@@ -46,7 +46,7 @@ TEST(Worker, RefusesOtherLines) {
         std::string(1 << 20, 'r') + "\n",
         "run" + std::string(100, ' ') + "\n"}) {
     Served served("run\n" + line + "run\n");
-    EXPECT_EQ(served.output, "ready\n1.500000\n");
+    EXPECT_EQ(served.output, "ready 2.500e-06\n1.500000\n");
     EXPECT_NE(served.error.find("[moe-bench-worker-line]"), std::string::npos);
     EXPECT_LT(served.error.size(), 400u);
   }
@@ -60,10 +60,11 @@ TEST(Worker, EndsAtAFailure) {
   std::istringstream in("run\nrun\n");
   std::string output;
   llvm::raw_string_ostream out(output);
-  llvm::Error error = serve(
-      in, out, []() -> llvm::Expected<double> { return mismatch("wrong"); });
+  llvm::Error error = serve(in, out, 2.5e-6, []() -> llvm::Expected<double> {
+    return mismatch("wrong");
+  });
   EXPECT_EQ(llvm::toString(std::move(error)), "wrong");
-  EXPECT_EQ(output, "ready\n");
+  EXPECT_EQ(output, "ready 2.500e-06\n");
 }
 
 } // namespace

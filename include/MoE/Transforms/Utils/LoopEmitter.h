@@ -15,6 +15,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/TypeUtilities.h"
 
 namespace mlir::moe {
 
@@ -223,7 +224,9 @@ public:
              function_ref<Value(Value)> weight);
 
 private:
-  static bool isFloat(Value value) { return isa<FloatType>(value.getType()); }
+  static bool isFloat(Value value) {
+    return isa<FloatType>(getElementTypeOrSelf(value));
+  }
 };
 
 /// The lowerings, one per op; `op` is in its form on memrefs.

@@ -71,18 +71,52 @@ private:
         emit, emit.getZeroAttr(vectorOf(emit.getF32Type())));
     SmallVector<Value> sums(task.banks.size() * task.numRows * vectors, zero);
     int64_t size = op.getBankType().getSliceShape()[1];
-    Value wholeSteps = emit.index(size / depth);
+    int64_t steps = size / depth;
+    // Long sums in f32 lose digits: those of parts are added up. What rounding
+    // to bf16 loses is more.
+    int64_t parts = 1;
+    if (schedule.getDot() == Dot::FMA)
+      parts = llvm::divideNearest(steps, kStepsOfSum);
     sums.push_back(task.prefetch);
-    sums = emit.fold(
-        emit.index(0), wholeSteps, sums, [&](Value step, ValueRange carried) {
-          SmallVector<Value> next = addStep(step, depth, carried.drop_back());
-          next.push_back(prefetch(carried.back()));
-          return next;
-        });
+    sums = parts <= 1 ? addSteps(emit.index(0), emit.index(steps), sums)
+                      : addParts(parts, steps, zero, sums);
     sums.pop_back();
     if (size % depth != 0)
-      sums = addStep(wholeSteps, size % depth, sums);
+      sums = addStep(emit.index(steps), size % depth, sums);
     return sums;
+  }
+
+  /// Steps whose products are added one by one.
+  static constexpr int64_t kStepsOfSum = 256;
+
+  /// carried + steps [low, high); the last of `carried` is what to fetch.
+  SmallVector<Value> addSteps(Value low, Value high, ValueRange carried) {
+    return emit.fold(low, high, carried, [&](Value step, ValueRange carried) {
+      SmallVector<Value> next = addStep(step, depth, carried.drop_back());
+      next.push_back(prefetch(carried.back()));
+      return next;
+    });
+  }
+
+  /// carried + `steps` steps, of which each of `parts` parts has a sum of its
+  /// own that starts from `zero`.
+  SmallVector<Value> addParts(int64_t parts, int64_t steps, Value zero,
+                              ValueRange carried) {
+    auto boundary = [&](Value part) -> Value {
+      Value scaled = emit.mul(part, emit.index(steps));
+      return arith::DivUIOp::create(emit, scaled, emit.index(parts));
+    };
+    return emit.fold(
+        emit.index(0), emit.index(parts), carried,
+        [&](Value part, ValueRange totals) {
+          SmallVector<Value> sums(totals.size() - 1, zero);
+          sums.push_back(totals.back());
+          sums = addSteps(boundary(part),
+                          boundary(emit.add(part, emit.index(1))), sums);
+          for (auto [sum, total] : llvm::zip(sums, totals.drop_back()))
+            sum = emit.add(total, sum);
+          return sums;
+        });
   }
 
   /// sums + the products of step `step`, which has `count` columns of K.
