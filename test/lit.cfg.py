@@ -11,6 +11,7 @@
 
 import os
 import shlex
+import shutil
 
 import lit.formats
 import lit.llvm
@@ -89,6 +90,11 @@ if not os.path.exists(find("moe-opt")):
                      "set MOE_BUILD_DIR to a build folder")
 config.substitutions.append(
     ("%bin", os.path.join(config.moe_build_dir, "bin")))
+# A C compiler for programs that link what moe-opt emits.
+host_cc = next(filter(None, map(shutil.which, ["cc", "clang-22", "gcc"])), None)
+if host_cc:
+    config.available_features.add("host-cc")
+    config.substitutions.append(("%host_cc", host_cc))
 for name in ["FileCheck", "not", "count", "split-file", "mlir-translate"]:
     tools.append(ToolSubst(name, unresolved="fatal"))
 llvm_config.add_tool_substitutions(tools, [config.llvm_tools_dir])

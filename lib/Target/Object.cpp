@@ -149,6 +149,46 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
       .run(module, modules);
 }
 
+/// `module` in LLVM IR for `machine`, which generates code for `target`; null
+/// after an error.
+static std::unique_ptr<llvm::Module> translate(ModuleOp module,
+                                               const CPUTarget &target,
+                                               llvm::TargetMachine &machine,
+                                               llvm::LLVMContext &context) {
+  std::unique_ptr<llvm::Module> llvmModule =
+      translateModuleToLLVMIR(module, context, "moe");
+  if (!llvmModule) {
+    module.emitError("expected a module in the LLVM dialect; lower it with "
+                     "--moe-compile [moe-target-translate]");
+    return nullptr;
+  }
+  llvmModule->setDataLayout(machine.createDataLayout());
+  llvmModule->setTargetTriple(machine.getTargetTriple());
+  for (llvm::Function &function : *llvmModule) {
+    function.addFnAttr("target-cpu", target.cpu);
+    function.addFnAttr("target-features", target.features);
+  }
+  return llvmModule;
+}
+
+std::optional<std::string> moe::emitLLVMIR(ModuleOp module,
+                                           const CPUTarget &target) {
+  std::string error;
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, error);
+  if (!machine) {
+    module.emitError() << error;
+    return std::nullopt;
+  }
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> llvmModule =
+      translate(module, target, *machine, context);
+  if (!llvmModule)
+    return std::nullopt;
+  std::string text;
+  llvm::raw_string_ostream(text) << *llvmModule;
+  return text;
+}
+
 std::unique_ptr<llvm::MemoryBuffer> moe::emitObject(ModuleOp module,
                                                     const CPUTarget &target) {
   auto fail = [&](const Twine &what) {
@@ -159,19 +199,11 @@ std::unique_ptr<llvm::MemoryBuffer> moe::emitObject(ModuleOp module,
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, error);
   if (!machine)
     return fail(error);
-
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> llvmModule =
-      translateModuleToLLVMIR(module, context, "moe");
+      translate(module, target, *machine, context);
   if (!llvmModule)
-    return fail("expected a module in the LLVM dialect; lower it with "
-                "--moe-compile [moe-target-translate]");
-  llvmModule->setDataLayout(machine->createDataLayout());
-  llvmModule->setTargetTriple(machine->getTargetTriple());
-  for (llvm::Function &function : *llvmModule) {
-    function.addFnAttr("target-cpu", target.cpu);
-    function.addFnAttr("target-features", target.features);
-  }
+    return nullptr;
   optimize(*llvmModule, *machine);
 
   SmallVector<char, 0> bytes;

@@ -6,8 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Emit.h"
 #include "MoE/InitAllDialects.h"
 #include "MoE/InitAllPasses.h"
+#include "MoE/Runtime/Abi.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "support/ExitCode.h"
 #include "support/OutOfMemory.h"
@@ -25,6 +27,62 @@ static llvm::cl::opt<bool> readBytecode(
     "read-bytecode",
     llvm::cl::desc("Read bytecode, too. Only for files that are trusted like "
                    "programs: its reader crashes on damaged ones"));
+
+static llvm::cl::OptionCategory emitting("Compiling ahead of time");
+static llvm::cl::opt<moe::EmitKind> emitKind{
+    "emit", llvm::cl::init(moe::EmitKind::MLIR),
+    llvm::cl::desc("What to write after the passes:"),
+    llvm::cl::values(
+        clEnumValN(moe::EmitKind::MLIR, "mlir", "MLIR text (default)"),
+        clEnumValN(moe::EmitKind::LLVM, "llvm", "LLVM IR, not optimized"),
+        clEnumValN(moe::EmitKind::Object, "obj",
+                   "An object file, to be linked with libmoe_rt.a"),
+        clEnumValN(moe::EmitKind::SharedLibrary, "so",
+                   "A shared library with the runtime in it")),
+    llvm::cl::cat(emitting)};
+static llvm::cl::opt<std::string> emitHeader{
+    "emit-header", llvm::cl::value_desc("FILE.h"),
+    llvm::cl::desc("With --emit: also write a C header for the module"),
+    llvm::cl::cat(emitting)};
+static llvm::cl::opt<std::string> moduleName{
+    "module-name", llvm::cl::init(MOE_MODULE_SYMBOL),
+    llvm::cl::value_desc("name"),
+    llvm::cl::desc("With --emit: symbol of the module's table (default "
+                   "" MOE_MODULE_SYMBOL ")"),
+    llvm::cl::cat(emitting)};
+static llvm::cl::opt<std::string> targetCPU{
+    "target-cpu", llvm::cl::value_desc("name"),
+    llvm::cl::desc("With --emit: processor to compile for (default: this one)"),
+    llvm::cl::cat(emitting)};
+static llvm::cl::opt<std::string> compileOptions{
+    "compile-options", llvm::cl::value_desc("options"),
+    llvm::cl::desc("With --emit: options of --moe-compile, such as "
+                   "activations=bf16"),
+    llvm::cl::cat(emitting)};
+
+/// What the options ask for.
+static Expected<moe::EmitOptions> readEmitOptions(const std::string &output) {
+  moe::EmitOptions options;
+  options.kind = emitKind;
+  options.output = output;
+  options.header = emitHeader;
+  options.name = moduleName;
+  options.targetCPU = targetCPU;
+  options.compileOptions = compileOptions;
+  if (options.kind != moe::EmitKind::MLIR) {
+    if (Error error = moe::checkEmitOptions(options))
+      return std::move(error);
+    return options;
+  }
+  for (const llvm::cl::Option *option :
+       {(llvm::cl::Option *)&emitHeader, (llvm::cl::Option *)&moduleName,
+        (llvm::cl::Option *)&targetCPU, (llvm::cl::Option *)&compileOptions})
+    if (option->getNumOccurrences())
+      return moe::invalidInput("--" + option->ArgStr +
+                               " is for --emit=llvm, obj or so; add one of "
+                               "them [moe-emit-unused]");
+  return options;
+}
 
 static Expected<std::unique_ptr<llvm::MemoryBuffer>> readInput(StringRef path) {
   auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(path);
@@ -45,9 +103,13 @@ static Expected<std::unique_ptr<llvm::MemoryBuffer>> readInput(StringRef path) {
 static Expected<bool> runPasses(StringRef input, const std::string &output,
                                 mlir::DialectRegistry &registry,
                                 const mlir::MlirOptMainConfig &config) {
-  if (Error error =
-          moe::checkOutputs({{"-o", output, /*isText=*/true}}, /*inputs=*/{}))
-    return std::move(error);
+  Expected<moe::EmitOptions> emit = readEmitOptions(output);
+  if (!emit)
+    return emit.takeError();
+  if (emit->kind == moe::EmitKind::MLIR)
+    if (Error error =
+            moe::checkOutputs({{"-o", output, /*isText=*/true}}, /*inputs=*/{}))
+      return std::move(error);
   auto buffer = readInput(input);
   if (!buffer)
     return buffer.takeError();
@@ -55,6 +117,8 @@ static Expected<bool> runPasses(StringRef input, const std::string &output,
   llvm::raw_string_ostream os(text);
   if (failed(mlir::MlirOptMain(os, std::move(*buffer), registry, config)))
     return false;
+  if (emit->kind != moe::EmitKind::MLIR)
+    return moe::emitModule(text, *emit, registry);
   if (Error error = moe::writeTextOrStdout(output, text))
     return std::move(error);
   return true;

@@ -18,6 +18,7 @@
 #include "mlir/Support/LLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace mlir::moe {
@@ -34,6 +35,11 @@ struct CPUTarget {
   /// reason in `error`) if LLVM does not know it.
   static std::optional<CPUTarget> get(llvm::StringRef cpu, std::string &error);
 };
+
+/// A module in the LLVM dialect as LLVM IR for `target`, in LLVM's text form
+/// and not optimized. On failure an error is emitted at the module and there is
+/// no text.
+std::optional<std::string> emitLLVMIR(ModuleOp module, const CPUTarget &target);
 
 /// Compiles a module in the LLVM dialect. On failure an error is emitted at the
 /// module and null is returned.

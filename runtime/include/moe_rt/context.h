@@ -41,7 +41,8 @@ void moe_ctx_destroy(moe_ctx *ctx);
 
 /// Points every weight of the module into `checkpoint` (which must outlive the
 /// context): a name, dtype or shape that differs is an error that names it.
-/// Nothing is copied.
+/// Weights whose kernels want them packed (moe_packing) are copied, with all
+/// threads of the context; nothing else is.
 int32_t moe_ctx_bind_checkpoint(moe_ctx *ctx, const moe_checkpoint *checkpoint);
 
 /// Fills every weight with the values that a checkpoint made up from `seed` has
