@@ -128,10 +128,11 @@ createMachine(const CPUTarget &target, std::string &error) {
   return machine;
 }
 
-/// LLVM's -O3.
+/// LLVM's -O3 without unrolling: the loops of kernels are as long as their
+/// registers allow, and more copies of them take longer to compile and to run.
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::PipelineTuningOptions tuning;
-  tuning.LoopUnrolling = true;
+  tuning.LoopUnrolling = false;
   tuning.LoopInterleaving = true;
   tuning.LoopVectorization = true;
   tuning.SLPVectorization = true;
