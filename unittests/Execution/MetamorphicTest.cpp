@@ -21,9 +21,10 @@ protected:
   Metamorphic() { spec.router.scale = 1; }
 
   std::unique_ptr<CompiledLayer> compile(const LayerSpec &spec,
-                                         const ExpertWeights &weights) {
+                                         const ExpertWeights &weights,
+                                         const SessionOptions &options = {}) {
     std::string error;
-    auto layer = CompiledLayer::compile(spec, weights, {}, error);
+    auto layer = CompiledLayer::compile(spec, weights, options, error);
     EXPECT_TRUE(layer) << error;
     return layer;
   }
@@ -112,6 +113,67 @@ TEST_F(Metamorphic, AllExpertsSelectedIsTheDenseMixture) {
     }
   }
   EXPECT_LE(rowError(outputs.y, dense.y), 1e-5);
+}
+
+bool haveSameBits(const Tensor &a, const Tensor &b) {
+  return std::memcmp(a.f32(), b.f32(), 4 * a.size()) == 0;
+}
+
+/// Kernels with long sums, edges of both kinds, and bf16 rows.
+struct Kernel {
+  int32_t dtype;
+  mlir::moe::Activations activations;
+};
+const Kernel kernels[] = {{MOE_F32, mlir::moe::Activations::F32},
+                          {MOE_BF16, mlir::moe::Activations::F32},
+                          {MOE_BF16, mlir::moe::Activations::BF16}};
+
+TEST_F(Metamorphic, ThreadsChangeNoBit) {
+  spec.hidden = 1100, spec.width = 75;
+  int64_t tokens = 203;
+  for (const Kernel &kernel : kernels) {
+    spec.dtype = kernel.dtype;
+    ExpertWeights weights(spec, random);
+    LayerInputs inputs = makeInputs(spec, tokens);
+    LayerOutputs one(spec, tokens), some(spec, tokens);
+    for (int32_t threads : {1, 2, 3, 7}) {
+      SessionOptions options;
+      options.threads = threads;
+      options.activations = kernel.activations;
+      auto layer = compile(spec, weights, options);
+      ASSERT_TRUE(layer);
+      LayerOutputs &outputs = threads == 1 ? one : some;
+      ASSERT_EQ(layer->run(inputs, outputs), "");
+      EXPECT_TRUE(threads == 1 || haveSameBits(one.y, some.y)) << threads;
+    }
+  }
+}
+
+TEST_F(Metamorphic, OtherTokensChangeNoBit) {
+  spec.hidden = 1100, spec.width = 75;
+  int64_t tokens = 61;
+  for (const Kernel &kernel : kernels) {
+    spec.dtype = kernel.dtype;
+    ExpertWeights weights(spec, random);
+    LayerInputs inputs = makeInputs(spec, tokens);
+    SessionOptions options;
+    options.activations = kernel.activations;
+    auto layer = compile(spec, weights, options);
+    ASSERT_TRUE(layer);
+    LayerOutputs all(spec, tokens), alone(spec, 1);
+    ASSERT_EQ(layer->run(inputs, all), "");
+    for (int64_t t = 0; t < tokens; ++t) {
+      LayerInputs token(spec, 1);
+      std::copy_n(inputs.x.f32() + t * spec.hidden, spec.hidden, token.x.f32());
+      std::copy_n(inputs.logits.f32() + t * spec.experts, spec.experts,
+                  token.logits.f32());
+      ASSERT_EQ(layer->run(token, alone), "");
+      EXPECT_EQ(std::memcmp(alone.y.f32(), all.y.f32() + t * spec.hidden,
+                            4 * spec.hidden),
+                0)
+          << t;
+    }
+  }
 }
 
 TEST_F(Metamorphic, IdentityExpertsScaleTheTokenByItsWeights) {
