@@ -11,6 +11,25 @@
 
 include "mlir/Pass/PassBase.td"
 
+def AccountFlopsPass : Pass<"moe-account-flops"> {
+  let summary = "says how many FLOPs matmuls do, and how many are needed";
+  let description = [{
+    For each matmul a remark with the floating-point operations of one row: what
+    its weight asks for, and what its kernel does, which also multiplies the
+    columns and steps that fill up its tiles. Rows are those that a router keeps;
+    no op of the grouped level computes others. With `fail-above`, an op that
+    does more than so many times what it needs is an error.
+
+    *Expects* the grouped level, before experts are tiled.
+  }];
+  let options = [
+    Option<"failAbove", "fail-above", "double", /*default=*/"0",
+           "largest ratio of FLOPs done to FLOPs needed; 0: any">
+  ];
+  let statistics = [
+    Statistic<"numAccounted", "accounted", "matmuls that were looked at">];
+}
+
 def ApproximateMathPass : Pass<"moe-approximate-math"> {
   let summary = "computes exponentials by polynomials";
   let description = [{
@@ -127,7 +146,7 @@ def ConvertMoEToReferencePass
                            "::mlir::memref::MemRefDialect"];
 }
 
-def BF16AsIntegersPass : Pass<"moe-bf16-as-integers", "::mlir::ModuleOp"> {
+def LowerBF16Pass : Pass<"moe-lower-bf16", "::mlir::ModuleOp"> {
   let summary = "moves bf16 as integers where the processor has no bf16";
   let description = [{
     In the LLVM dialect, bf16 becomes i16 in types and constants, unless

@@ -42,6 +42,12 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
           clEnumValN(Activations::F32, "f32", "as the graph has them"),
           clEnumValN(Activations::BF16, "bf16",
                      "rounded to the type of the weights"))};
+  Option<double> failOnDensify{
+      *this, "fail-on-densify",
+      llvm::cl::desc(
+          "fail when a matmul does more than so many times the FLOPs "
+          "it needs; 0: never"),
+      llvm::cl::init(0)};
   Option<bool> reference{
       *this, "reference",
       llvm::cl::desc("routing by the oracle, experts whole and in plain order"),

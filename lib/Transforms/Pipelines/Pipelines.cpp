@@ -91,9 +91,9 @@ static void addLoweringToLLVM(OpPassManager &pm,
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createConvertFuncToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
-  BF16AsIntegersPassOptions integers;
+  LowerBF16PassOptions integers;
   integers.targetFeatures = options.targetFeatures;
-  pm.addPass(createBF16AsIntegersPass(integers));
+  pm.addPass(createLowerBF16Pass(integers));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
@@ -125,6 +125,9 @@ void moe::buildCompilePipeline(OpPassManager &pm,
     PackWeightsPassOptions pack;
     pack.targetFeatures = options.targetFeatures;
     pm.addPass(createPackWeightsPass(pack));
+    AccountFlopsPassOptions account;
+    account.failAbove = options.failOnDensify;
+    pm.addNestedPass<func::FuncOp>(createAccountFlopsPass(account));
   }
   TileExpertsPassOptions tile;
   tile.rowTile = options.reference ? 0 : options.rowTile.getValue();

@@ -218,23 +218,11 @@ public:
     otherwise();
   }
 
-  /// norm of `count` weights that `weight(i)` yields (0 for those left out),
-  /// with the eps of `attr`.
-  Value norm(NormalizeAttr attr, int64_t count,
-             function_ref<Value(Value)> weight);
-
 private:
   static bool isFloat(Value value) {
     return isa<FloatType>(getElementTypeOrSelf(value));
   }
 };
-
-/// The lowerings, one per op; `op` is in its form on memrefs.
-void emitRouter(LoopEmitter &emit, RouterOp op);
-void emitPlan(LoopEmitter &emit, PlanOp op);
-void emitDispatch(LoopEmitter &emit, DispatchOp op);
-void emitCombine(LoopEmitter &emit, CombineOp op);
-void emitAuxLoss(LoopEmitter &emit, AuxLossOp op);
 
 } // namespace mlir::moe
 

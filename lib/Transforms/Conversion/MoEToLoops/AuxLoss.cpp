@@ -11,7 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "MoE/Transforms/Utils/LoopEmitter.h"
+#include "MoEToLoops.h"
 #include <limits>
 
 using namespace mlir;

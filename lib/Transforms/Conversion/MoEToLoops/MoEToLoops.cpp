@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "MoEToLoops.h"
 #include "MoE/Transforms/Passes.h"
-#include "MoE/Transforms/Utils/LoopEmitter.h"
 #include "MoE/Transforms/Utils/RoutingOps.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -20,28 +20,28 @@ namespace mlir::moe {
 using namespace mlir;
 using namespace mlir::moe;
 
-Value LoopEmitter::norm(NormalizeAttr attr, int64_t count,
-                        function_ref<Value(Value)> weight) {
+Value moe::emitNorm(LoopEmitter &emit, NormalizeAttr attr, int64_t count,
+                    function_ref<Value(Value)> weight) {
   double p = attr.getP().convertToDouble();
-  Value sum = fold(count, f32(0), [&](Value i, Value sum) {
-    Value magnitude = abs(weight(i));
+  Value sum = emit.fold(count, emit.f32(0), [&](Value i, Value sum) {
+    Value magnitude = emit.abs(weight(i));
     if (p == 2)
-      magnitude = mul(magnitude, magnitude);
+      magnitude = emit.mul(magnitude, magnitude);
     else if (p != 1)
-      magnitude = math::PowFOp::create(*this, magnitude, f32(p));
-    return add(sum, magnitude);
+      magnitude = math::PowFOp::create(emit, magnitude, emit.f32(p));
+    return emit.add(sum, magnitude);
   });
   if (p == 2)
-    sum = math::SqrtOp::create(*this, sum);
+    sum = math::SqrtOp::create(emit, sum);
   else if (p != 1)
-    sum = math::PowFOp::create(*this, sum, f32(1 / p));
+    sum = math::PowFOp::create(emit, sum, emit.f32(1 / p));
   switch (attr.getEpsMode()) {
   case EpsMode::None:
     return sum;
   case EpsMode::Add:
-    return add(sum, f32(attr.getEps().convertToDouble()));
+    return emit.add(sum, emit.f32(attr.getEps().convertToDouble()));
   case EpsMode::Clamp:
-    return maximum(sum, f32(attr.getEps().convertToDouble()));
+    return emit.maximum(sum, emit.f32(attr.getEps().convertToDouble()));
   }
   llvm_unreachable("all modes are handled");
 }

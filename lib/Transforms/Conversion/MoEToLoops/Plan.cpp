@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "MoE/Transforms/Utils/LoopEmitter.h"
+#include "MoEToLoops.h"
 #include <limits>
 
 using namespace mlir;
@@ -220,7 +220,7 @@ private:
       };
       Value norm;
       if (op.getRenormalize())
-        norm = emit.norm(*op.getRenormalize(), topK, [&](Value j) {
+        norm = emitNorm(emit, *op.getRenormalize(), topK, [&](Value j) {
           return emit.select(isKept(j), emit.load(op.getWeights(), {t, j}),
                              emit.f32(0));
         });

@@ -12,7 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "MoE/Transforms/Utils/LoopEmitter.h"
+#include "MoEToLoops.h"
 #include <limits>
 
 using namespace mlir;
@@ -34,19 +34,26 @@ public:
     Value keys = emit.alloc({kMostRanges, experts}, f32);
     Value scores =
         needsScores ? emit.alloc({kMostRanges, experts}, f32) : Value();
-    Value marks = emit.alloc({kMostRanges, experts}, emit.getI1Type());
+    Value marks, bestKeys;
+    if (usesThreshold())
+      marks = emit.alloc({kMostRanges, experts}, emit.getI1Type());
+    else
+      bestKeys = emit.alloc({kMostRanges, topK}, f32);
     Value groupScores;
     if (auto limit = op.getGroupLimit())
       groupScores = emit.alloc({kMostRanges, limit->getGroups()}, f32);
-    // Comparisons of a token, roughly; some tens of microseconds of them.
-    int64_t cost = experts * (topK + 8);
+    // Operations of a token, roughly; some tens of microseconds of them.
+    int64_t cost = experts * (usesThreshold() ? topK + 8 : 8);
     int64_t grain = std::max<int64_t>(1, 32768 / cost);
     emit.forRanges(emit.dim(op.getLogits(), 0), grain, kMostRanges,
                    [&](Value range, Value low, Value high) {
                      z = emit.row(logits, range);
                      key = emit.row(keys, range);
                      s = scores ? emit.row(scores, range) : Value();
-                     taken = emit.row(marks, range);
+                     if (marks)
+                       taken = emit.row(marks, range);
+                     if (bestKeys)
+                       bestKey = emit.row(bestKeys, range);
                      if (groupScores)
                        groupScore = emit.row(groupScores, range);
                      emitTokens(low, high);
@@ -56,6 +63,9 @@ public:
 private:
   /// Ranges of tokens that threads share.
   static constexpr int64_t kMostRanges = 64;
+
+  /// SparseMixer: the weight of a slot depends on who was selected before.
+  bool usesThreshold() { return op.getDomain() == ScoreDomain::Threshold; }
 
   void emitTokens(Value low, Value high) {
     emit.forEach(low, high, [&](Value token) {
@@ -244,17 +254,60 @@ private:
       });
       return;
     }
+    if (usesThreshold())
+      return selectByThreshold();
+    sortBest();
+    emit.forEach(topK, [&](Value j) {
+      Value best = emit.toIndex(emit.load(ids, {t, j}));
+      emit.store(weightOf(best), weights, {t, j});
+    });
+  }
+
+  void selectByThreshold() {
     emit.forEach(experts,
                  [&](Value e) { emit.store(emit.boolean(false), taken, e); });
     emit.forEach(topK, [&](Value j) {
       Value best = argmax();
       emit.store(emit.toI32(best), ids, {t, j});
-      emit.store(op.getDomain() == ScoreDomain::Threshold
-                     ? thresholdWeight(best)
-                     : weightOf(best),
-                 weights, {t, j});
+      emit.store(thresholdWeight(best), weights, {t, j});
       emit.store(emit.boolean(true), taken, best);
     });
+  }
+
+  /// Fills ids[t] with the experts whose keys rank first, in order, in one pass
+  /// over the keys: an expert enters the list if its key ranks before the last
+  /// one's. The list is empty from the first id of -1 on. Equal keys keep the
+  /// order in which they came, that of the indices.
+  void sortBest() {
+    Value none = emit.i32(-1);
+    emit.forEach(topK, [&](Value j) { emit.store(none, ids, {t, j}); });
+    emit.forEach(experts, [&](Value e) {
+      Value mine = emit.load(key, e);
+      Value enters = comesBefore(mine, emit.index(topK - 1));
+      emit.ifThen(enters, [&] { insert(mine, emit.toI32(e)); });
+    });
+  }
+
+  /// Whether an expert with key `mine` comes before place j of the list.
+  Value comesBefore(Value mine, Value j) {
+    Value isEmpty = emit.less(emit.load(ids, {t, j}), emit.i32(0));
+    return emit.either(isEmpty, emit.ranksBefore(mine, emit.load(bestKey, j)));
+  }
+
+  /// Puts `id` into the list; those behind it move on, the last one drops out.
+  void insert(Value mine, Value id) {
+    emit.fold(emit.index(0), emit.index(topK),
+              ValueRange{id, mine, emit.boolean(false)},
+              [&](Value j, ValueRange carried) -> SmallVector<Value> {
+                Value oldId = emit.load(ids, {t, j});
+                Value oldKey = emit.load(bestKey, j);
+                Value moves =
+                    emit.either(carried[2], comesBefore(carried[1], j));
+                emit.store(emit.select(moves, carried[0], oldId), ids, {t, j});
+                emit.store(emit.select(moves, carried[1], oldKey), bestKey, j);
+                return {emit.select(moves, oldId, carried[0]),
+                        emit.select(moves, oldKey, carried[1]), moves};
+              });
   }
 
   /// The expert not yet taken whose key ranks first; ties to the lower index.
@@ -331,8 +384,8 @@ private:
       return;
     Value norm;
     if (normalize)
-      norm = emit.norm(*normalize, topK,
-                       [&](Value j) { return emit.load(weights, {t, j}); });
+      norm = emitNorm(emit, *normalize, topK,
+                      [&](Value j) { return emit.load(weights, {t, j}); });
     bool mayBeNone = op.getSelection() == Selection::Table;
     emit.forEach(topK, [&](Value j) {
       auto finish = [&](Value id) {
@@ -359,9 +412,9 @@ private:
   int64_t experts, topK;
   Value weights, ids;
   bool needsScores;
-  /// Scratch, E values each: logits, scores, keys, who is taken; and the score
-  /// of each group.
-  Value z, s, key, taken, groupScore;
+  /// Scratch, E values each: logits, scores, keys, who is taken; the keys of
+  /// the experts selected so far; and the score of each group.
+  Value z, s, key, taken, bestKey, groupScore;
   Value t; ///< the token
 };
 

@@ -1,4 +1,4 @@
-//===- BF16AsIntegers.cpp - bf16 for processors that have none
+//===- LowerBF16.cpp - bf16 for processors that have none
 //
 // Part of the moe-mlir project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -14,7 +14,7 @@
 #include "llvm/ADT/StringExtras.h"
 
 namespace mlir::moe {
-#define GEN_PASS_DEF_BF16ASINTEGERSPASS
+#define GEN_PASS_DEF_LOWERBF16PASS
 #include "MoE/Transforms/Passes.h.inc"
 } // namespace mlir::moe
 
@@ -22,9 +22,8 @@ using namespace mlir;
 
 namespace {
 
-struct BF16AsIntegersPass
-    : public moe::impl::BF16AsIntegersPassBase<BF16AsIntegersPass> {
-  using BF16AsIntegersPassBase::BF16AsIntegersPassBase;
+struct LowerBF16Pass : public moe::impl::LowerBF16PassBase<LowerBF16Pass> {
+  using LowerBF16PassBase::LowerBF16PassBase;
 
   void runOnOperation() override {
     if (llvm::is_contained(llvm::split(StringRef(targetFeatures), ','),

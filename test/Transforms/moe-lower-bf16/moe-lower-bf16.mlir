@@ -1,8 +1,8 @@
 // Values of bf16 are moved as integers where the processor has no bf16.
 
-// RUN: moe-opt %s -moe-bf16-as-integers | FileCheck %s
-// RUN: moe-opt %s -moe-bf16-as-integers=target-features=+avx2,+fma | FileCheck %s
-// RUN: moe-opt %s -moe-bf16-as-integers=target-features=+avx2,+avx512bf16 | FileCheck %s --check-prefix=SAME
+// RUN: moe-opt %s -moe-lower-bf16 | FileCheck %s
+// RUN: moe-opt %s -moe-lower-bf16=target-features=+avx2,+fma | FileCheck %s
+// RUN: moe-opt %s -moe-lower-bf16=target-features=+avx2,+avx512bf16 | FileCheck %s --check-prefix=SAME
 
 // CHECK-LABEL: llvm.func @f(
 // CHECK-NOT: bf16
