@@ -46,7 +46,7 @@ WeightFlows::WeightFlows(ModuleOp module) : module(module), table(module) {
 }
 
 WeightFlow *WeightFlows::lookup(Value value) {
-  auto it = flows.find(leaderOf(value));
+  auto *it = flows.find(leaderOf(value));
   return it == flows.end() ? nullptr : &it->second;
 }
 

@@ -115,6 +115,17 @@ static std::string findRuntime() {
   return path.str().str();
 }
 
+/// A C++ compiler, which knows how to link with its library; empty if there is
+/// none.
+static std::string findCompiler() {
+  for (StringRef name : {"c++", "clang++", "clang++-22", "g++"}) {
+    ErrorOr<std::string> found = sys::findProgramByName(name);
+    if (found)
+      return *found;
+  }
+  return "";
+}
+
 /// Links `object`, whose table is `name`, and the runtime into a library that
 /// needs only the C++ library; returns its bytes.
 static Expected<std::unique_ptr<MemoryBuffer>>
@@ -125,11 +136,8 @@ linkLibrary(const MemoryBuffer &object, const std::string &name) {
                          "; install what is missing, or link the object of "
                          "--emit=obj yourself [moe-emit-link]");
   };
-  ErrorOr<std::string> linker = std::error_code();
-  for (StringRef name : {"c++", "clang++", "clang++-22", "g++"})
-    if ((linker = sys::findProgramByName(name)))
-      break;
-  if (!linker)
+  std::string linker = findCompiler();
+  if (linker.empty())
     return refuse("there is no C++ compiler on PATH");
   std::string runtime = findRuntime();
   if (!sys::fs::exists(runtime))
@@ -152,7 +160,7 @@ linkLibrary(const MemoryBuffer &object, const std::string &name) {
           writeText(exports, "{ global: " + name + "; moe_*; local: *; };\n"))
     return std::move(error);
   std::string script = ("-Wl,--version-script=" + exports).str();
-  StringRef arguments[] = {*linker,    "-shared",
+  StringRef arguments[] = {linker,     "-shared",
                            "-o",       libraryPath,
                            objectPath, "-Wl,--whole-archive",
                            runtime,    "-Wl,--no-whole-archive",
@@ -161,10 +169,10 @@ linkLibrary(const MemoryBuffer &object, const std::string &name) {
   std::optional<StringRef> redirects[] = {StringRef(""), StringRef(messages),
                                           StringRef(messages)};
   constexpr unsigned seconds = 120;
-  if (sys::ExecuteAndWait(*linker, arguments, /*Env=*/std::nullopt, redirects,
+  if (sys::ExecuteAndWait(linker, arguments, /*Env=*/std::nullopt, redirects,
                           seconds) != 0) {
     auto said = MemoryBuffer::getFile(messages);
-    return refuse(*linker + " failed" +
+    return refuse(linker + " failed" +
                   (said ? ": " + (*said)->getBuffer().trim().str() : ""));
   }
   auto library = MemoryBuffer::getFile(libraryPath);

@@ -18,6 +18,7 @@
 
 #include "Layer.h"
 #include "gtest/gtest.h"
+#include <cinttypes>
 #include <cmath>
 
 using namespace moe;
@@ -387,9 +388,8 @@ void runLayers(const SessionOptions &options, uint64_t firstSeed,
     if (testing::Test::HasFailure())
       break; // the others would fail for the same reason
   }
-  std::printf("%d cases, seeds 0..%zu and %llu..%llu\n", cases, kPresets - 1,
-              static_cast<unsigned long long>(firstSeed + kPresets),
-              static_cast<unsigned long long>(firstSeed + layers - 1));
+  std::printf("%d cases, seeds 0..%zu and %" PRIu64 "..%" PRIu64 "\n", cases,
+              kPresets - 1, firstSeed + kPresets, firstSeed + layers - 1);
 }
 
 TEST(RandomLayers, EqualTheOracle) { runLayers({}, 0); }

@@ -12,6 +12,7 @@
 #include "moe_rt/safetensors.h"
 
 #include <string_view>
+#include <type_traits>
 
 namespace moe::rt {
 
@@ -39,26 +40,29 @@ inline bool isFloat(int32_t dtype) {
   return moe_dtype_class_of(dtype) == MOE_CLASS_FLOAT;
 }
 
+/// Calls `visit` with the data of `tensor` if its elements are `Integer`s.
+template <typename Integer, typename Visit>
+void visitIf(const moe_tensor &tensor, const Visit &visit) {
+  bool isSigned = moe_dtype_class_of(tensor.dtype) == MOE_CLASS_SIGNED;
+  if (moe_dtype_size(tensor.dtype) == sizeof(Integer) &&
+      isSigned == std::is_signed_v<Integer>)
+    visit(static_cast<const Integer *>(tensor.data));
+}
+
 /// Calls `visit` with the elements as a pointer to integers of their width; not
 /// at all when they are floats. Booleans are bytes.
 template <typename Visit>
-void visitIntegers(const moe_tensor &tensor, Visit &&visit) {
-  auto as = [&](auto type) {
-    visit(static_cast<const decltype(type) *>(tensor.data));
-  };
+void visitIntegers(const moe_tensor &tensor, const Visit &visit) {
   if (isFloat(tensor.dtype))
     return;
-  bool isSigned = moe_dtype_class_of(tensor.dtype) == MOE_CLASS_SIGNED;
-  switch (moe_dtype_size(tensor.dtype)) {
-  case 1:
-    return isSigned ? as(int8_t()) : as(uint8_t());
-  case 2:
-    return isSigned ? as(int16_t()) : as(uint16_t());
-  case 4:
-    return isSigned ? as(int32_t()) : as(uint32_t());
-  case 8:
-    return isSigned ? as(int64_t()) : as(uint64_t());
-  }
+  visitIf<int8_t>(tensor, visit);
+  visitIf<uint8_t>(tensor, visit);
+  visitIf<int16_t>(tensor, visit);
+  visitIf<uint16_t>(tensor, visit);
+  visitIf<int32_t>(tensor, visit);
+  visitIf<uint32_t>(tensor, visit);
+  visitIf<int64_t>(tensor, visit);
+  visitIf<uint64_t>(tensor, visit);
 }
 
 } // namespace moe::rt

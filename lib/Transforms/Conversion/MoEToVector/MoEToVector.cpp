@@ -160,10 +160,10 @@ private:
     auto boundary = [&](Value i) -> Value {
       return arith::DivUIOp::create(emit, emit.mul(i, rows), blocks);
     };
-    auto [next, perBlock] = nextPanel(task, blocks);
+    std::pair<Value, Value> next = nextPanel(task, blocks);
     emit.forEach(emit.index(0), blocks, [&](Value i) {
       Value i64 = arith::IndexCastOp::create(emit, emit.getI64Type(), i);
-      task.prefetch = emit.add(next, emit.mul(i64, perBlock));
+      task.prefetch = emit.add(next.first, emit.mul(i64, next.second));
       Value low = boundary(i);
       Value count = emit.sub(boundary(emit.add(i, emit.index(1))), low);
       task.firstRow = emit.add(from, low);
