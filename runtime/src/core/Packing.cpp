@@ -49,27 +49,38 @@ constexpr int64_t columnBlock = 32;
 
 } // namespace
 
-/// Packs one panel of one slice. T has the size of the elements.
-template <typename T>
+/// Packs one panel of one slice. T has the size of the elements; `Depth` is the
+/// depth of the packing where it is known when this is compiled, otherwise 0.
+template <typename T, int64_t Depth>
 static void packPanel(const Job &job, int64_t slice, int64_t panel) {
   const moe_packing &packing = job.weight.packing;
+  const int64_t depth = Depth ? Depth : packing.depth;
   const T *source = static_cast<const T *>(job.sources[slice]);
   T *target =
       reinterpret_cast<T *>(job.storage + slice * job.shape.sliceBytes) +
       panel * job.shape.steps * job.shape.step +
-      packing.way * int64_t(packing.panel) * packing.depth;
+      packing.way * int64_t(packing.panel) * depth;
   int64_t firstRow = panel * packing.panel;
-  int64_t columns = job.weight.shape[1];
-  int64_t padded = job.shape.steps * packing.depth;
-  for (int64_t block = 0; block < padded; block += columnBlock) {
-    int64_t end = std::min(block + columnBlock, padded);
+  int64_t columns = job.weight.shape[1], stride = job.weight.strides[1];
+  int64_t wholeSteps = columns / depth;
+  int64_t stepsPerBlock = std::max<int64_t>(1, columnBlock / depth);
+  for (int64_t block = 0; block < job.shape.steps; block += stepsPerBlock) {
+    int64_t end = std::min(block + stepsPerBlock, job.shape.steps);
     for (int64_t row = 0; row < packing.panel; ++row) {
       bool exists = firstRow + row < job.weight.shape[0];
       const T *from = source + (firstRow + row) * job.weight.strides[0];
-      for (int64_t k = block; k < end; ++k)
-        target[k / packing.depth * job.shape.step + row * packing.depth +
-               k % packing.depth] =
-            exists && k < columns ? from[k * job.weight.strides[1]] : T(0);
+      T *to = target + row * depth;
+      int64_t step = block;
+      for (int64_t whole = exists ? std::min(end, wholeSteps) : block;
+           step < whole; ++step)
+        for (int64_t i = 0; i < depth; ++i)
+          to[step * job.shape.step + i] = from[(step * depth + i) * stride];
+      for (; step < end; ++step)
+        for (int64_t i = 0; i < depth; ++i) {
+          int64_t k = step * depth + i;
+          to[step * job.shape.step + i] =
+              exists && k < columns ? from[k * stride] : T(0);
+        }
     }
   }
 }
@@ -77,7 +88,16 @@ static void packPanel(const Job &job, int64_t slice, int64_t panel) {
 /// Iteration i packs panel i % panels of slice first + i / panels.
 template <typename T> static void packIteration(void *env, int64_t i) {
   const Job &job = *static_cast<const Job *>(env);
-  packPanel<T>(job, job.first + i / job.shape.panels, i % job.shape.panels);
+  int64_t slice = job.first + i / job.shape.panels;
+  int64_t panel = i % job.shape.panels;
+  switch (job.weight.packing.depth) {
+  case 1:
+    return packPanel<T, 1>(job, slice, panel);
+  case 2:
+    return packPanel<T, 2>(job, slice, panel);
+  default:
+    return packPanel<T, 0>(job, slice, panel);
+  }
 }
 
 void moe::rt::packSlices(const moe_weight &weight, const PackedShape &shape,
