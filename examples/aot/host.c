@@ -6,10 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// moe-opt examples/layer.mlir --emit=so --module-name=moe_layer
-//   --emit-header=moe_layer.h -o libmoe_layer.so
-// cc host.c -I. -Iinclude -Iruntime/include -L. -lmoe_layer -Wl,-rpath,. -o
-// host
+//   moe-opt examples/layer.mlir --emit=so --module-name=moe_layer
+//     --emit-header=moe_layer.h -o libmoe_layer.so
+//   cc examples/aot/host.c -I. -Iinclude -Iruntime/include
+//     -L. -lmoe_layer -Wl,-rpath,. -o host
 //
 // One compiled layer serves every number of tokens.
 //

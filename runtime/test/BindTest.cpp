@@ -9,6 +9,8 @@
 #include "Support.h"
 #include "core/Weights.h"
 
+#include <cstring>
+
 using namespace moe::rt;
 using namespace moe::rt::test;
 
@@ -201,6 +203,41 @@ TEST_F(Bind, PackedBanksSideBySide) {
   // The second step lies behind both first ones.
   EXPECT_EQ(left[16], 202.0f);
   EXPECT_EQ(right[16], 14.0f);
+}
+
+/// The memory of a tensor is given back once it is packed; one that was copied
+/// because it is misaligned must keep its values for the next weight.
+TEST_F(Bind, PackingKeepsTheTensor) {
+  for (const char *padding : {"", " ", "  ", "   "}) {
+    SCOPED_TRACE(testing::Message() << "padding " << std::strlen(padding));
+    std::vector<float> values = count(1, 64 * 256);
+    std::string data(reinterpret_cast<const char *>(values.data()),
+                     4 * values.size());
+    std::string header =
+        "{" + entry("big", "F32", "1,64,256", 0, data.size()) + "}" + padding;
+    std::string path = folder.write("big", fileBytes(header, data));
+    weight.experts = 1;
+    weight.packing = panelsOfFour();
+    setSource(0, "big", {1, 64, 256}, 0, 64 * 256);
+    setShape({64, 256}, {256, 1});
+    weight.sources = sources.data();
+    moe_weight second = weight;
+    second.packing.owner = 1;
+    tables.weights = {weight, second};
+    Context pair(tables.get());
+    ASSERT_EQ(pair.status, MOE_OK) << pair.error.message;
+    Checkpoint file(path, false);
+    ASSERT_EQ(moe_ctx_bind_checkpoint(pair.handle, file.handle), MOE_OK)
+        << moe_ctx_message(pair.handle);
+    void *const *roots = moe_rt_weights(pair.handle);
+    const float *first = static_cast<float *const *>(roots[0])[0];
+    const float *again = static_cast<float *const *>(roots[1])[0];
+    EXPECT_TRUE(std::equal(first, first + values.size(), again));
+    EXPECT_EQ(first[values.size() - 1], values.back());
+    EXPECT_EQ(std::memcmp(moe_checkpoint_find(file.handle, "big")->data,
+                          data.data(), data.size()),
+              0);
+  }
 }
 
 TEST_F(Bind, NoCheckpoint) {

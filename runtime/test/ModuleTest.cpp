@@ -192,6 +192,9 @@ TEST(Module, DamagedPacking) {
   expectBad([](auto &, auto &, auto &t) { t.weights[1].dtype = MOE_BF16; });
   expectBad([](auto &, auto &, auto &t) { t.weights[1].shape[0] = 2; });
   expectBad([](auto &, auto &, auto &t) { t.weights[1].experts = 1; });
+  expectBad([](auto &, auto &, auto &t) {
+    t.weights[0].shape[0] = t.weights[1].shape[0] = 0;
+  });
 }
 
 TEST(Module, FindsFunctionsByName) {

@@ -72,10 +72,13 @@ static Expected<bool> compile(mlir::ModuleOp module, const EmitOptions &options,
   std::string complaints;
   raw_string_ostream os(complaints);
   if (failed(compileOptions.parseFromString(options.compileOptions, os)) ||
-      compileOptions.stopAfter != mlir::moe::Stage::LLVM)
+      compileOptions.stopAfter != mlir::moe::Stage::LLVM ||
+      compileOptions.reference || !compileOptions.targetCPU.empty() ||
+      !compileOptions.targetFeatures.empty())
     return invalidInput("--compile-options are '" + options.compileOptions +
                         "', expected options of --moe-compile other than "
-                        "stop-after" +
+                        "stop-after, reference, target-cpu and "
+                        "target-features" +
                         (complaints.empty() ? "" : ": ") +
                         StringRef(complaints).trim() +
                         "; see moe-opt --help [moe-emit-options]");

@@ -100,7 +100,7 @@ struct CommandLine {
                            cl::cat(running)};
   cl::opt<mlir::moe::Activations> activations{
       "activations", cl::init(moe::SessionOptions().activations),
-      cl::desc("Type of rows that experts with bf16 weights get:"),
+      cl::desc("Type of rows that matmuls with bf16 weights get:"),
       cl::values(clEnumValN(mlir::moe::Activations::F32, "f32",
                             "as the graph has them (default)"),
                  clEnumValN(mlir::moe::Activations::BF16, "bf16",

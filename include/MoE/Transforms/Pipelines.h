@@ -36,7 +36,7 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
                           llvm::cl::init(kDefaultRowTile)};
   Option<Activations> activations{
       *this, "activations",
-      llvm::cl::desc("type of rows that experts with bf16 weights get"),
+      llvm::cl::desc("type of rows that matmuls with bf16 weights get"),
       llvm::cl::init(Activations::F32),
       llvm::cl::values(
           clEnumValN(Activations::F32, "f32", "as the graph has them"),

@@ -69,7 +69,7 @@ struct AccountFlopsPass
   using AccountFlopsPassBase::AccountFlopsPassBase;
 
   void runOnOperation() override {
-    if (!(failAbove >= 0)) {
+    if (failAbove != 0 && !(failAbove >= 1)) {
       getOperation()->emitError("expected fail-above to be 0 (never) or a "
                                 "ratio of at least 1, but got ")
           << failAbove.getValue() << " [moe-account-flops-option]";

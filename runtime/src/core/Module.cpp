@@ -158,7 +158,8 @@ static bool isPacking(const moe_module &module, int64_t index) {
     return packing.depth == 0 && packing.ways == 0 && packing.way == 0 &&
            packing.owner == 0;
   if (packing.panel < 1 || packing.depth < 1 || weight.rank != 2 ||
-      weight.experts < 1 || packing.way < 0 || packing.way >= packing.ways)
+      weight.shape[0] < 1 || weight.shape[1] < 1 || weight.experts < 1 ||
+      packing.way < 0 || packing.way >= packing.ways)
     return false;
   if (packing.way == 0)
     return packing.owner == index;

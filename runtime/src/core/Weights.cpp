@@ -12,7 +12,7 @@
 #include "core/DType.h"
 #include "core/Packing.h"
 #include "core/RandomValues.h"
-#include "io/File.h"
+#include "io/Checkpoint.h"
 
 #include <algorithm>
 #include <cstring>
@@ -202,8 +202,8 @@ static constexpr int64_t bytesPerRound = 64 << 20;
 
 /// Packs all slices, some at a time.
 static void packInRounds(const moe_weight &weight, const PackedShape &shape,
-                         bool isMapped, void *const *sources, char *storage,
-                         ThreadPool &pool) {
+                         const moe_checkpoint *checkpoint, void *const *sources,
+                         char *storage, ThreadPool &pool) {
   Window window;
   (void)windowOverflow(weight, window); // false: the slices are bound
   int64_t size = static_cast<int64_t>(moe_dtype_size(weight.dtype));
@@ -211,18 +211,19 @@ static void packInRounds(const moe_weight &weight, const PackedShape &shape,
   for (int64_t first = 0, last; first < weight.experts; first = last) {
     last = std::min(weight.experts, first + count);
     packSlices(weight, shape, first, last, sources, storage, pool);
-    if (!isMapped)
+    if (!checkpoint)
       continue;
     for (int64_t e = first; e < last; ++e)
-      releasePages(
-          static_cast<char *>(sources[e]) + window.lowest * size,
+      releaseTensorData(
+          *checkpoint, static_cast<char *>(sources[e]) + window.lowest * size,
           static_cast<size_t>((window.highest - window.lowest + 1) * size));
   }
 }
 
 int32_t BoundWeights::pack(const moe_module &module, int64_t index,
-                           bool isMapped, const Allocator &allocator,
-                           ThreadPool &pool, moe_error *error) {
+                           const moe_checkpoint *checkpoint,
+                           const Allocator &allocator, ThreadPool &pool,
+                           moe_error *error) {
   const moe_weight &weight = module.weights[index];
   if (weight.packing.panel == 0)
     return MOE_OK;
@@ -245,7 +246,7 @@ int32_t BoundWeights::pack(const moe_module &module, int64_t index,
   if (weight.packing.way != 0)
     // The owner came earlier, and its first slice starts its memory.
     storage = *static_cast<char **>(slots[weight.packing.owner]);
-  packInRounds(weight, shape, isMapped, slices, storage, pool);
+  packInRounds(weight, shape, checkpoint, slices, storage, pool);
   int64_t first = weight.packing.way * int64_t(weight.packing.panel) *
                   weight.packing.depth *
                   static_cast<int64_t>(moe_dtype_size(weight.dtype));
@@ -268,8 +269,7 @@ int32_t BoundWeights::bindCheckpoint(const moe_module &module,
     if (int32_t status = bindWeight(module.weights[i], checkpoint, allocator,
                                     error, slots[i]))
       return status;
-    if (int32_t status =
-            pack(module, i, /*isMapped=*/true, allocator, pool, error))
+    if (int32_t status = pack(module, i, &checkpoint, allocator, pool, error))
       return status;
   }
   bound = true;
@@ -364,7 +364,7 @@ int32_t BoundWeights::bindRandom(const moe_module &module, uint64_t seed,
                                     slots[i], values))
       return status;
     if (int32_t status =
-            pack(module, i, /*isMapped=*/false, allocator, pool, error))
+            pack(module, i, /*checkpoint=*/nullptr, allocator, pool, error))
       return status;
     // Packed values are a copy.
     if (module.weights[i].packing.panel == 0)

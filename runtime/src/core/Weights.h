@@ -45,10 +45,10 @@ private:
                      const Allocator &allocator, moe_error *error, void *&slot,
                      Block &values);
   /// Weight `index` is bound as its source has it; from here on it is packed.
-  /// `isMapped`: the source is a file, whose memory is given back as it is
-  /// read.
-  int32_t pack(const moe_module &module, int64_t index, bool isMapped,
-               const Allocator &allocator, ThreadPool &pool, moe_error *error);
+  /// `checkpoint`, if it comes from one, gives back the memory that was read.
+  int32_t pack(const moe_module &module, int64_t index,
+               const moe_checkpoint *checkpoint, const Allocator &allocator,
+               ThreadPool &pool, moe_error *error);
 
   bool bound = false;
   Block root;

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "io/Checkpoint.h"
 #include "core/Boundary.h"
 #include "io/Header.h"
 #include "io/Index.h"
@@ -288,6 +289,17 @@ const moe_file_tensor *moe_checkpoint_find(const moe_checkpoint *checkpoint,
       [](const Record &record, const char *n) { return record.name < n; });
   return found != records.end() && found->name == name ? &found->tensor
                                                        : nullptr;
+}
+
+void moe::rt::releaseTensorData(const moe_checkpoint &checkpoint,
+                                const void *data, size_t bytes) {
+  uintptr_t begin = reinterpret_cast<uintptr_t>(data);
+  for (const std::unique_ptr<Shard> &shard : checkpoint.shards) {
+    uintptr_t first = reinterpret_cast<uintptr_t>(shard->mapping.data());
+    if (begin >= first && begin - first <= shard->mapping.size() &&
+        bytes <= shard->mapping.size() - (begin - first))
+      return releasePages(data, bytes);
+  }
 }
 
 size_t moe_checkpoint_num_copied(const moe_checkpoint *checkpoint) {

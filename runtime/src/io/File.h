@@ -50,6 +50,7 @@ public:
   }
 
   const char *data() const { return static_cast<const char *>(address); }
+  size_t size() const { return bytes; }
 
 private:
   void swap(Mapping &other) noexcept {
@@ -79,8 +80,9 @@ int32_t readExactly(const File &file, const std::string &path, uint64_t offset,
 int32_t mapFile(const File &file, const std::string &path, uint64_t size,
                 Mapping &mapping, moe_error *error);
 
-/// Lets the system take back the memory of a part of a mapping. It stays
-/// readable: what is read again comes from the file again.
+/// Lets the system take back the memory of a part of a Mapping. It stays
+/// readable: what is read again comes from the file again. Other memory would
+/// lose its contents.
 void releasePages(const void *data, size_t bytes);
 
 } // namespace moe::rt

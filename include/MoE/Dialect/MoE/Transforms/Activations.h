@@ -1,4 +1,4 @@
-//===- Activations.h - In which type experts get their rows -*- C++ -*-
+//===- Activations.h - In which type matmuls get their rows -*- C++ -*-
 //
 // Part of the moe-mlir project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -11,8 +11,8 @@
 
 namespace mlir::moe {
 
-/// The type of rows that experts multiply with bf16 weights: that of the graph,
-/// or rounded to bf16 (moe-narrow-rows).
+/// The type of rows that meet bf16 weights in a matmul, of experts and of dense
+/// layers: that of the graph, or rounded to bf16 (moe-narrow-rows).
 enum class Activations { F32, BF16 };
 
 } // namespace mlir::moe
