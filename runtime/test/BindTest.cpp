@@ -218,7 +218,7 @@ TEST_F(Bind, PackingKeepsTheTensor) {
     std::string path = folder.write("big", fileBytes(header, data));
     weight.experts = 1;
     weight.packing = panelsOfFour();
-    setSource(0, "big", {1, 64, 256}, 0, 64 * 256);
+    setSource(0, "big", {1, 64, 256}, 0, int64_t(64) * 256);
     setShape({64, 256}, {256, 1});
     weight.sources = sources.data();
     moe_weight second = weight;
