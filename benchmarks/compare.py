@@ -45,7 +45,7 @@ BENCH = ROOT / "build" / "release" / "bin" / "moe-bench"
 
 # {engine: the types of weights that it has a layer for}
 TYPES = {
-    OURS: ("f32", "bf16"),
+    OURS: ("f32", "bf16", "int8", "int4"),
     "vllm": ("f32", "bf16", "int8"),
     "zentorch": ("bf16", "int8", "int4"),
     "ik_llama": ("f32", "bf16", "int8", "int4"),

@@ -377,6 +377,36 @@ ExpertWeights::ExpertWeights(const LayerSpec &spec, std::mt19937_64 &random) {
   }
 }
 
+static Tensor quantizeByOracle(const Tensor &weight, moe_quantization format) {
+  moe_tensor from = weight.abi();
+  int64_t rows = from.shape[0], columns = from.shape[1];
+  if (format.group == 0)
+    format.group = columns;
+  int64_t runs = (columns + format.group - 1) / format.group;
+  Tensor codes(MOE_I32, {rows, columns}), zeros(MOE_I32, {rows, runs});
+  Tensor scales(MOE_F32, {rows, runs}), values(MOE_F32, {rows, columns});
+  moe_tensor results[] = {codes.abi(), scales.abi(), zeros.abi(), values.abi()};
+  moe_error error = {};
+  if (moe_ref_quantize(&format, &from, &results[0], &results[1], &results[2],
+                       &results[3], &error) != MOE_OK)
+    llvm::report_fatal_error(error.message);
+  return values;
+}
+
+ExpertWeights ExpertWeights::quantize(
+    const mlir::moe::ExpertQuantization &quantization) const {
+  moe_quantization format = {};
+  format.bits = static_cast<int32_t>(quantization.getBits());
+  format.group = quantization.getGroup();
+  format.scale_dtype = format.group == 0 ? MOE_F32 : MOE_BF16;
+  format.zero_points = quantization.zeroPoints;
+  ExpertWeights result = *this;
+  for (std::vector<Tensor> *bank : {&result.gate, &result.up, &result.down})
+    for (Tensor &weight : *bank)
+      weight = quantizeByOracle(weight, format);
+  return result;
+}
+
 bool ExpertWeights::write(const LayerSpec &spec,
                           const std::string &path) const {
   std::vector<std::string> names;

@@ -118,6 +118,9 @@ struct ExpertWeights {
   ExpertWeights(const LayerSpec &spec, std::mt19937_64 &random);
   /// Writes a checkpoint that toText() names; false on failure.
   bool write(const LayerSpec &spec, const std::string &path) const;
+  /// What the codes of these weights stand for, by the oracle; f32.
+  ExpertWeights
+  quantize(const mlir::moe::ExpertQuantization &quantization) const;
 };
 
 /// Inputs of one call.

@@ -17,17 +17,39 @@
 using namespace llvm;
 using namespace moe::bench;
 using mlir::moe::Activations;
+using mlir::moe::ExpertFormat;
 
 // No processor of today multiplies f16 faster than f32 in the way bf16 is.
 static const DType dtypes[] = {
-    {"f32", MOE_F32, Arithmetic::F32, Activations::F32, 3e-5},
-    {"bf16", MOE_BF16, Arithmetic::BF16, Activations::BF16, 2e-2},
-    {"f16", MOE_F16, Arithmetic::F32, Activations::F32, 2e-3},
-    {"int8", 0, Arithmetic::Int8, Activations::F32, 5e-2},
-    {"int4", 0, Arithmetic::Int8, Activations::F32, 2e-1},
+    {"f32", MOE_F32, {}, Arithmetic::F32, Activations::F32, 3e-5},
+    {"bf16", MOE_BF16, {}, Arithmetic::BF16, Activations::BF16, 2e-2},
+    {"f16", MOE_F16, {}, Arithmetic::F32, Activations::F32, 2e-3},
+    {"int8",
+     MOE_F32,
+     {ExpertFormat::Int8},
+     Arithmetic::Int8,
+     Activations::Int8,
+     5e-2},
+    {"int4",
+     MOE_F32,
+     {ExpertFormat::Int4},
+     Arithmetic::Int8,
+     Activations::Int8,
+     3e-1},
 };
 
-int64_t DType::getBytes() const { return int64_t(moe_dtype_size(element)); }
+int64_t DType::getStoredBytes() const {
+  return int64_t(moe_dtype_size(element));
+}
+
+int64_t DType::getRowBytes(int64_t columns) const {
+  if (quantization.format == ExpertFormat::Stored)
+    return columns * getStoredBytes();
+  int64_t codes = divideCeil(columns * quantization.getBits(), 8);
+  int64_t group = quantization.getGroup();
+  // One f32, or one bf16 per group.
+  return codes + (group == 0 ? 4 : divideCeil(columns, group) * 2);
+}
 
 Error DType::checkError(double error) const {
   if (error <= errorBound)
@@ -39,24 +61,13 @@ Error DType::checkError(double error) const {
                   "; the code of this build is wrong [moe-bench-error]");
 }
 
-static std::string listSupported() {
-  auto supported = make_filter_range(
-      dtypes, [](const DType &dtype) { return dtype.element != 0; });
-  return join(map_range(supported, [](const DType &d) { return d.name; }),
-              ", ");
-}
-
 Expected<const DType *> moe::bench::findDType(StringRef name) {
   const auto *found =
       find_if(dtypes, [&](const DType &dtype) { return dtype.name == name; });
   if (found == std::end(dtypes))
-    return invalidInput("--dtype is '" + name + "', expected one of " +
-                        listSupported() + " [moe-bench-dtype]");
-  if (found->element == 0)
-    return invalidInput("--dtype is " + name +
-                        ", which no layer can be compiled for yet, expected "
-                        "one of " +
-                        listSupported() +
-                        "; choose one of them [moe-bench-dtype-unsupported]");
+    return invalidInput(
+        "--dtype is '" + name + "', expected one of " +
+        join(map_range(dtypes, [](const DType &d) { return d.name; }), ", ") +
+        " [moe-bench-dtype]");
   return found;
 }

@@ -21,6 +21,7 @@ static SessionOptions makeSessionOptions(const Options &options,
   session.randomWeights = options.seed;
   session.targetCPU = options.targetCPU;
   session.activations = options.dtype->activations;
+  session.quantization = options.dtype->quantization;
   session.threads = threads;
   return session;
 }
@@ -98,6 +99,7 @@ Expected<test::Tensor> moe::bench::computeByOracle(const Case &data,
                                                    ArrayRef<int64_t> rows) {
   SessionOptions sessionOptions = makeSessionOptions(options, options.threads);
   sessionOptions.reference = true;
+  sessionOptions.quantization = {};
   auto session = Session::openText(
       makeLayerText(options.sizes, *options.dtype, 1), sessionOptions);
   if (!session)

@@ -47,7 +47,7 @@ Expected<Export> Export::open(const Options &options) {
     return failed(error.message);
   Export made;
   made.writer.reset(opened);
-  made.sliceBytes = H * F * options.dtype->getBytes();
+  made.sliceBytes = H * F * options.dtype->getStoredBytes();
   return made;
 }
 

@@ -140,6 +140,7 @@ Error GivenCase::openSession() {
   sessionOptions.weights = weights;
   sessionOptions.targetCPU = options.targetCPU;
   sessionOptions.activations = options.dtype->activations;
+  sessionOptions.quantization = options.dtype->quantization;
   sessionOptions.threads = options.threads;
   auto opened = Session::openText(makeLayerText(options.sizes, *options.dtype,
                                                 options.copies,

@@ -72,8 +72,8 @@ Error moe::bench::checkSizes(const Sizes &sizes, const DType &dtype) {
                         "[moe-bench-slots]");
   // Weights with the router, which is smaller; what goes in and out, and what
   // is computed on the way.
-  if (!multiply({2, 3, E, F, H, dtype.getBytes()}) || !multiply({E, H, 4}) ||
-      !multiply({T, H, 4}) || !multiply({T, E, 8}) ||
+  if (!multiply({2, 3, E, F, H, dtype.getStoredBytes()}) ||
+      !multiply({E, H, 4}) || !multiply({T, H, 4}) || !multiply({T, E, 8}) ||
       !multiply({*slots, H, 4}) || !multiply({*slots, F, 4}))
     return invalidInput("--shape and --tokens make a layer whose bytes do not "
                         "fit into 63 bits; use smaller sizes "

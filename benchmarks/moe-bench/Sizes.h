@@ -21,7 +21,8 @@ struct Sizes {
   int64_t getRouterBytes() const { return experts * hidden * 4; }
   /// Of one expert: gate, up and down.
   int64_t getExpertBytes(const DType &dtype) const {
-    return 3 * hidden * width * dtype.getBytes();
+    return 2 * width * dtype.getRowBytes(hidden) +
+           hidden * dtype.getRowBytes(width);
   }
   int64_t getWeightBytes(const DType &dtype) const {
     return experts * getExpertBytes(dtype);

@@ -19,14 +19,17 @@ CPUModel CPUModel::fromFeatures(StringRef features) {
     if (feature.consume_front("+"))
       present.insert(feature);
   CPUModel model;
-  if (present.contains("avx2") && present.contains("fma"))
+  if (present.contains("avx2") && present.contains("fma")) {
     model.lanes = 8;
+    model.hasI8Quads = present.contains("avxvnni");
+  }
   if (present.contains("avx512f") && present.contains("avx512vl") &&
       present.contains("avx512bw")) {
     model.lanes = 16;
     model.registers = 32;
     model.l2Bytes = 1 << 20;
     model.hasBF16Pairs = present.contains("avx512bf16");
+    model.hasI8Quads = present.contains("avx512vnni");
   }
   return model;
 }
@@ -38,10 +41,19 @@ struct Tile {
   int64_t rows, vectors;
 };
 
+/// Sets of sums of a tile: where columns have several scales, products of codes
+/// are summed up for each of them, and what that gives for all.
+int64_t countSums(const MatmulShape &shape) {
+  return shape.quantized && shape.quantized.getNumGroups(shape.depth) > 1 ? 2
+                                                                          : 1;
+}
+
 /// Vector registers that a tile needs: the sums, one step of the panels, and
-/// one broadcast element.
-int64_t countRegisters(const Tile &tile, int64_t banks) {
-  return tile.rows * tile.vectors * banks + tile.vectors * banks + 1;
+/// one broadcast element; with codes of 4 bits, a mask.
+int64_t countRegisters(const Tile &tile, const MatmulShape &shape) {
+  int64_t vectors = tile.vectors * shape.banks;
+  int64_t mask = shape.quantized && shape.quantized.getBits() == 4 ? 1 : 0;
+  return tile.rows * vectors * countSums(shape) + vectors + 1 + mask;
 }
 
 /// Estimated cycles per dot instruction, relative to one dot per cycle.
@@ -64,8 +76,9 @@ double estimateCycles(const Tile &tile, int64_t banks) {
 /// while it is in use.
 int64_t panelBytes(const Tile &tile, const CPUModel &model,
                    const MatmulShape &shape) {
-  int64_t bytes = (shape.bankElement.getIntOrFloatBitWidth() + 7) / 8;
-  return 2 * tile.vectors * model.lanes * shape.banks * shape.depth * bytes;
+  int64_t bits = shape.quantized ? shape.quantized.getBits()
+                                 : shape.bankElement.getIntOrFloatBitWidth();
+  return 2 * tile.vectors * model.lanes * shape.banks * shape.depth * bits / 8;
 }
 
 } // namespace
@@ -84,13 +97,18 @@ MatmulSchedule moe::chooseSchedule(const CPUModel &model,
     schedule.dot = Dot::BF16Pairs;
     schedule.depth = 2;
   }
+  if (shape.quantized) {
+    schedule.depth = shape.quantized.getCodesPerWord();
+    if (shape.rowElement.isInteger(8) && model.hasI8Quads)
+      schedule.dot = Dot::I8Quads;
+  }
   Tile best = {1, 1};
   double bestCycles = estimateCycles(best, shape.banks);
   for (int64_t vectors = 1; vectors <= 4; ++vectors)
     for (int64_t rows = 1; rows <= mostRows(model); ++rows) {
       Tile tile = {rows, vectors};
       // A panel wider than the matrix multiplies zeros.
-      if (countRegisters(tile, shape.banks) > model.registers ||
+      if (countRegisters(tile, shape) > model.registers ||
           (vectors > 1 && (vectors - 1) * model.lanes >= shape.columns) ||
           (vectors > 1 &&
            panelBytes(tile, model, shape) > model.l2Bytes * 6 / 10))

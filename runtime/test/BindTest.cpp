@@ -205,6 +205,121 @@ TEST_F(Bind, PackedBanksSideBySide) {
   EXPECT_EQ(right[16], 14.0f);
 }
 
+static moe_quantization codesOf(int32_t bits, int32_t scale, int64_t group,
+                                int32_t zeroPoints = 0) {
+  moe_quantization format = {};
+  format.bits = bits;
+  format.scale_dtype = scale;
+  format.group = group;
+  format.zero_points = zeroPoints;
+  return format;
+}
+
+/// Of 8 bits in panels of 4 rows: one step, then the scales.
+TEST_F(Bind, PackedCodes) {
+  weight.experts = 2;
+  weight.packing = panelsOfFour();
+  weight.packing.depth = 4;
+  weight.quantization = codesOf(8, MOE_F32, 3);
+  setSource(0, "expert.{e}", {2, 3}, 0, 0, true);
+  ASSERT_EQ(bind(), MOE_OK) << moe_ctx_message(context->handle);
+  const auto *bytes = reinterpret_cast<const uint8_t *>(slice(0));
+  // 100, 101 and 102 times 127 / 102; 103, 104 and 105 times 127 / 105.
+  EXPECT_EQ(std::vector<int>(bytes, bytes + 16),
+            std::vector<int>({128 + 125, 128 + 126, 255, 0, 128 + 125,
+                              128 + 126, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(std::vector<float>(slice(0) + 4, slice(0) + 8),
+            std::vector<float>({102.0f / 127, 105.0f / 127, 0, 0}));
+  EXPECT_EQ(slice(1), slice(0) + 8);
+}
+
+/// Of 4 bits: code i in the low half of byte i, code i + 4 in its high half.
+TEST_F(Bind, PackedCodesOfFourBits) {
+  std::vector<float> values;
+  for (int k = 0; k < 10; ++k) // of which 8 have the scale -16 / -8
+    values.push_back(k < 8 ? static_cast<float>(2 * k - 16) : 3.0f);
+  std::string data(reinterpret_cast<const char *>(values.data()), 40);
+  std::string path = folder.write(
+      "codes", fileBytes("{" + entry("t", "F32", "1,1,10", 0, 40) + "}", data));
+  weight.experts = 1;
+  weight.packing = panelsOfFour();
+  weight.packing.panel = 1;
+  weight.packing.depth = 8;
+  weight.quantization = codesOf(4, MOE_BF16, 8);
+  setSource(0, "t", {1, 1, 10}, 0, 10);
+  setShape({1, 10}, {10, 1});
+  weight.sources = sources.data();
+  tables.weights = {weight};
+  Context made(tables.get());
+  ASSERT_EQ(made.status, MOE_OK) << made.error.message;
+  Checkpoint file(path, false);
+  ASSERT_EQ(moe_ctx_bind_checkpoint(made.handle, file.handle), MOE_OK)
+      << moe_ctx_message(made.handle);
+  const auto *bytes =
+      static_cast<uint8_t *const *>(moe_rt_weights(made.handle)[0])[0];
+  // Codes 0 to 7; 2.0 as bf16. Then 3 = -8 * -0.375, which is bf16 0xbec0.
+  EXPECT_EQ(std::vector<int>(bytes, bytes + 12),
+            std::vector<int>({0x40, 0x51, 0x62, 0x73, 0x00, 0x40, 0x00, 0x00,
+                              0x00, 0x00, 0xc0, 0xbe}));
+}
+
+/// Behind the scales of both ways lie the zeros of both.
+TEST_F(Bind, PackedCodesSideBySide) {
+  weight.experts = 2;
+  weight.packing = panelsOfFour(2);
+  weight.packing.panel = 2;
+  weight.packing.depth = 4;
+  weight.quantization = codesOf(8, MOE_F32, 3, 1);
+  setSource(0, "expert.{e}", {2, 3}, 0, 0, true);
+  setSource(1, "fused", {2, 4, 3}, 0, 12);
+  moe_weight second = weight;
+  second.packing.way = 1;
+  second.sources = &sources[1];
+  tables.weights = {weight, second};
+  tables.weights[0].sources = &sources[0];
+  Context pair(tables.get());
+  ASSERT_EQ(pair.status, MOE_OK) << pair.error.message;
+  Checkpoint file(folder / "x", false);
+  ASSERT_EQ(moe_ctx_bind_checkpoint(pair.handle, file.handle), MOE_OK)
+      << moe_ctx_message(pair.handle);
+  void *const *roots = moe_rt_weights(pair.handle);
+  const float *left = static_cast<float *const *>(roots[0])[0];
+  const float *right = static_cast<float *const *>(roots[1])[0];
+  EXPECT_EQ(right, left + 2);
+  // Four words of codes, then scales of [0, 102], [0, 105], [0, 2], [0, 5].
+  EXPECT_EQ(std::vector<float>(left + 4, left + 12),
+            std::vector<float>({102.0f / 255, 105.0f / 255, 2.0f / 255,
+                                5.0f / 255, 0, 0, 0, 0}));
+}
+
+/// What is not packed is what the codes stand for.
+TEST_F(Bind, CodesThatAreNotPacked) {
+  weight.experts = 2;
+  weight.quantization = codesOf(4, MOE_F32, 3);
+  setSource(0, "fused", {2, 4, 3}, 3, 12);
+  ASSERT_EQ(bind(), MOE_OK) << moe_ctx_message(context->handle);
+  // 3, 4 and 5 have the scale 5 / -8, and 6, 7 and 8 the scale -1.
+  EXPECT_EQ(std::vector<float>(slice(0), slice(0) + 6),
+            std::vector<float>({3.125f, 3.75f, 5, 6, 7, 8}));
+}
+
+TEST_F(Bind, RandomCodesAreThoseOfTheValues) {
+  weight.experts = 2;
+  setSource(0, "fused", {2, 4, 3}, 0, 12);
+  setShape({4, 3}, {3, 1});
+  weight.sources = sources.data();
+  tables.weights = {weight, weight};
+  tables.weights[1].quantization = codesOf(8, MOE_F32, 3);
+  Context made(tables.get());
+  ASSERT_EQ(made.status, MOE_OK) << made.error.message;
+  ASSERT_EQ(moe_ctx_bind_random(made.handle, 5), MOE_OK);
+  void *const *roots = moe_rt_weights(made.handle);
+  for (int e = 0; e < 2; ++e)
+    for (int i = 0; i < 12; ++i)
+      EXPECT_NEAR(static_cast<float *const *>(roots[0])[e][i],
+                  static_cast<float *const *>(roots[1])[e][i], 1.0 / 127);
+}
+
 /// The memory of a tensor is given back once it is packed; one that was copied
 /// because it is misaligned must keep its values for the next weight.
 TEST_F(Bind, PackingKeepsTheTensor) {

@@ -173,6 +173,41 @@ TEST(Module, PackedWeights) {
   EXPECT_EQ(checkModule(*tables.get(), &error), MOE_OK) << error.message;
 }
 
+TEST(Module, DamagedQuantization) {
+  auto quantize = [](FullModule &tables) {
+    pack(tables);
+    for (moe_weight &weight : tables.weights) {
+      weight.dtype = MOE_F32;
+      weight.packing.depth = 4;
+      weight.quantization.bits = 8;
+      weight.quantization.scale_dtype = MOE_BF16;
+      weight.quantization.group = 4;
+    }
+  };
+  FullModule good;
+  quantize(good);
+  moe_error error;
+  EXPECT_EQ(checkModule(*good.get(), &error), MOE_OK) << error.message;
+  auto expectBad = [&](auto damage) {
+    expectMalformed([&](FullModule &tables) {
+      quantize(tables);
+      damage(tables.weights[0]);
+    });
+  };
+  expectBad([](moe_weight &w) { w.quantization.bits = 0; });
+  expectBad([](moe_weight &w) { w.quantization.bits = 5; });
+  expectBad([](moe_weight &w) { w.quantization.bits = 4; });
+  expectBad([](moe_weight &w) { w.quantization.group = 0; });
+  expectBad([](moe_weight &w) { w.quantization.group = 3; });
+  expectBad([](moe_weight &w) { w.quantization.group = 8; });
+  expectBad([](moe_weight &w) { w.quantization.scale_dtype = MOE_I32; });
+  expectBad([](moe_weight &w) { w.quantization.scale_dtype = MOE_F32; });
+  expectBad([](moe_weight &w) { w.quantization.zero_points = 2; });
+  expectBad([](moe_weight &w) { w.quantization.zero_points = 1; });
+  expectBad([](moe_weight &w) { w.packing.depth = 8; });
+  expectBad([](moe_weight &w) { w.dtype = MOE_I32; });
+}
+
 TEST(Module, DamagedPacking) {
   auto expectBad = [](auto damage) {
     expectMalformed([&](FullModule &tables) {

@@ -236,7 +236,8 @@ TEST(OutOfMemory, BindingRandomValues) {
                [](moe_ctx *ctx) { return moe_ctx_bind_random(ctx, 1); });
 }
 
-TEST(OutOfMemory, Packing) {
+/// Two banks of a 1 x 2 matrix that are copied when they are bound.
+static void failEachCopy(const char *tag, bool packed) {
   TemporaryFolder folder;
   std::string header = "{" + entry("w.0", "F32", "1,2", 0, 8) + "," +
                        entry("w.1", "F32", "1,2", 8, 16) + "}";
@@ -253,16 +254,28 @@ TEST(OutOfMemory, Packing) {
     weight.shape[1] = weight.strides[0] = 2;
     weight.strides[1] = 1;
     weight.sources = &tables.source;
-    weight.packing.panel = 8;
-    weight.packing.depth = weight.packing.ways = 1;
+    if (packed) {
+      weight.packing.panel = 8;
+      weight.packing.depth = weight.packing.ways = 1;
+    } else {
+      weight.quantization.bits = 8;
+      weight.quantization.scale_dtype = MOE_F32;
+      weight.quantization.group = 2;
+    }
   }
-  tables.weights[1].packing.owner = 1;
+  tables.weights[1].packing.owner = packed ? 1 : 0;
   failEachBind(
-      "[moe-bind-packed-memory]",
+      tag,
       [&](moe_ctx *ctx) {
         return moe_ctx_bind_checkpoint(ctx, checkpoint.handle);
       },
       tables);
+}
+
+TEST(OutOfMemory, Packing) { failEachCopy("[moe-bind-packed-memory]", true); }
+
+TEST(OutOfMemory, Dequantizing) {
+  failEachCopy("[moe-bind-dequantized-memory]", false);
 }
 
 TEST(OutOfMemory, Workspace) {

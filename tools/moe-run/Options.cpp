@@ -100,11 +100,36 @@ struct CommandLine {
                            cl::cat(running)};
   cl::opt<mlir::moe::Activations> activations{
       "activations", cl::init(moe::SessionOptions().activations),
-      cl::desc("Type of rows that matmuls with bf16 weights get:"),
+      cl::desc("The narrowest type that rows of matmuls get; the narrower, the "
+               "faster:"),
       cl::values(clEnumValN(mlir::moe::Activations::F32, "f32",
                             "as the graph has them (default)"),
                  clEnumValN(mlir::moe::Activations::BF16, "bf16",
-                            "rounded to bf16, which is faster")),
+                            "bf16 where they meet bf16 weights"),
+                 clEnumValN(mlir::moe::Activations::Int8, "int8",
+                            "8-bit integers with a scale where they meet "
+                            "quantized weights, else as bf16")),
+      cl::cat(running)};
+  cl::opt<mlir::moe::ExpertFormat> quantizeExperts{
+      "quantize-experts", cl::init(mlir::moe::ExpertFormat::Stored),
+      cl::desc("What the matrices of experts become when they are loaded:"),
+      cl::values(clEnumValN(mlir::moe::ExpertFormat::Stored, "none",
+                            "as they are stored (default)"),
+                 clEnumValN(mlir::moe::ExpertFormat::Int8, "int8",
+                            "8-bit integers with a scale for each row"),
+                 clEnumValN(mlir::moe::ExpertFormat::Int4, "int4",
+                            "4-bit integers with a scale for 32 columns")),
+      cl::cat(running)};
+  cl::opt<int64_t> quantizeGroup{
+      "quantize-group", cl::init(mlir::moe::ExpertQuantization::kDefaultGroup),
+      cl::value_desc("n"),
+      cl::desc(
+          "Columns that share a scale of --quantize-experts, a multiple of "
+          "8; 0: all of a row"),
+      cl::cat(running)};
+  cl::opt<bool> quantizeZeroPoints{
+      "quantize-zero-points",
+      cl::desc("Give each scale of --quantize-experts a zero of its own"),
       cl::cat(running)};
   cl::opt<bool> quiet{"quiet", cl::desc("No progress and speed on stderr"),
                       cl::cat(running)};
@@ -396,6 +421,8 @@ Expected<Options> CommandLine::read() const {
   options.session.threads = threads;
   options.session.rowTile = rowTile;
   options.session.activations = activations;
+  options.session.quantization = {quantizeExperts, quantizeGroup,
+                                  quantizeZeroPoints};
   options.randomInputs = getIfGiven(randomInputs);
   options.context = getIfGiven(context);
   options.outputFile = output;

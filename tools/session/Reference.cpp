@@ -49,6 +49,13 @@ void moe_reference_combine(const void *, const moe_tensor *const *t, int64_t) {
   moe_ref_combine(t[0], t[1], t[2], t[3], result(t[4]), errorSlot());
 }
 
+void moe_reference_quantize_rows(const void *attrs, const moe_tensor *const *t,
+                                 int64_t) {
+  moe_ref_quantize_rows(static_cast<const moe_quantize_rows_attrs *>(attrs),
+                        t[0], result(t[1]), result(t[2]), result(t[3]),
+                        errorSlot());
+}
+
 void moe_reference_aux_loss(const void *attrs, const moe_tensor *const *t,
                             int64_t) {
   moe_ref_aux_loss(static_cast<const moe_aux_loss_attrs *>(attrs), t[0], t[1],

@@ -259,6 +259,9 @@ Session::Impl::compile(mlir::ModuleOp module, const SessionOptions &options) {
   compileOptions.targetFeatures = target.features;
   compileOptions.rowTile = options.rowTile;
   compileOptions.activations = options.activations;
+  compileOptions.quantizeExperts = options.quantization.format;
+  compileOptions.quantizeGroup = options.quantization.group;
+  compileOptions.quantizeZeroPoints = options.quantization.zeroPoints;
   compileOptions.reference = options.reference;
   mlir::PassManager passes(module.getContext());
   mlir::moe::buildCompilePipeline(passes, compileOptions);
@@ -319,6 +322,7 @@ Error Session::Impl::load(std::unique_ptr<llvm::MemoryBuffer> object) {
   define("moe_reference_dispatch", &moe_reference_dispatch);
   define("moe_reference_combine", &moe_reference_combine);
   define("moe_reference_aux_loss", &moe_reference_aux_loss);
+  define("moe_reference_quantize_rows", &moe_reference_quantize_rows);
   if (Error error = library.define(llvm::orc::absoluteSymbols(symbols)))
     return error;
   // The rest (expf, memcpy, ...) comes from the C library of this process.

@@ -15,7 +15,7 @@
 #ifndef MOE_TOOLS_SESSION_SESSION_H
 #define MOE_TOOLS_SESSION_SESSION_H
 
-#include "MoE/Dialect/MoE/Transforms/Activations.h"
+#include "MoE/Dialect/MoE/Transforms/Precision.h"
 #include "MoE/Dialect/MoE/Transforms/RowTile.h"
 #include "moe_rt/context.h"
 #include "support/StatusError.h"
@@ -46,6 +46,7 @@ struct SessionOptions {
   int32_t threads = 0; ///< 0: one per core
   int64_t rowTile = mlir::moe::kDefaultRowTile;
   mlir::moe::Activations activations = mlir::moe::Activations::F32;
+  mlir::moe::ExpertQuantization quantization;
 };
 
 /// Seconds that the parts of opening a session took.

@@ -84,6 +84,33 @@ TEST_F(CPUModelTest, LargeMatricesKeepTheUnitsBusy) {
     }
 }
 
+TEST_F(CPUModelTest, QuadsOfCodes) {
+  context.loadDialect<MoEDialect>();
+  const std::string vnni = std::string(kAVX512) + ",+avx512vnni";
+  EXPECT_TRUE(CPUModel::fromFeatures(vnni).hasI8Quads);
+  EXPECT_FALSE(CPUModel::fromFeatures(kAVX512).hasI8Quads);
+  EXPECT_TRUE(
+      CPUModel::fromFeatures(std::string(kAVX2) + ",+avxvnni").hasI8Quads);
+  CPUModel model = CPUModel::fromFeatures(vnni);
+  Type i8 = IntegerType::get(&context, 8);
+  for (int64_t bits : {4, 8})
+    for (int64_t group : {0, 32}) {
+      MatmulShape codes = shape(704, 1024, 1, i8, f32);
+      codes.quantized = QuantizedAttr::get(&context, bits, group, f32, false);
+      MatmulSchedule schedule = chooseSchedule(model, codes);
+      EXPECT_EQ(schedule.dot, Dot::I8Quads);
+      EXPECT_EQ(schedule.depth, 32 / bits);
+      int64_t vectors = schedule.panel / schedule.lanes;
+      int64_t kinds = group == 0 ? 1 : 2; // of integers and of floats
+      EXPECT_LE(schedule.rowBlock * vectors * kinds + vectors + 1,
+                model.registers);
+      EXPECT_GE(schedule.rowBlock * vectors, 12);
+      codes.rowElement = f32;
+      EXPECT_EQ(chooseSchedule(model, codes).dot, Dot::FMA);
+      EXPECT_EQ(chooseSchedule(model, codes).depth, 32 / bits);
+    }
+}
+
 TEST_F(CPUModelTest, PairsOfBF16) {
   CPUModel model = CPUModel::fromFeatures(kBF16);
   MatmulSchedule pairs = chooseSchedule(model, shape(704, 1024, 1, bf16, bf16));

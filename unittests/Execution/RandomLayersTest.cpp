@@ -22,6 +22,9 @@
 #include <cmath>
 
 using namespace moe;
+using mlir::moe::Activations;
+using mlir::moe::ExpertFormat;
+using mlir::moe::ExpertQuantization;
 using namespace moe::test;
 
 namespace {
@@ -30,6 +33,9 @@ constexpr double kTolerance = 1e-5;
 /// Of results when the rows that experts get are rounded to bf16, which has 8
 /// bits, twice.
 constexpr double kRoundedTolerance = 2e-2;
+/// Of rows rounded to 8-bit codes twice: each element is off by up to 1/254 of
+/// the largest of its row, and results near 0 are differences of such sums.
+constexpr double kQuantizedTolerance = 1.5e-1;
 constexpr uint64_t kLayers = 130; ///< compiled layers
 constexpr int kRunsPerLayer = 4;  ///< calls of each
 
@@ -317,18 +323,31 @@ std::vector<int64_t> compareIds(const LayerSpec &spec,
   return differing;
 }
 
+double getTolerance(Activations activations) {
+  switch (activations) {
+  case Activations::F32:
+    return kTolerance;
+  case Activations::BF16:
+    return kRoundedTolerance;
+  case Activations::Int8:
+    return kQuantizedTolerance;
+  }
+  llvm_unreachable("all types are handled");
+}
+
 /// Runs one layer with several inputs; returns how many calls were compared.
 int runLayer(uint64_t seed, const SessionOptions &options) {
   std::mt19937_64 random(seed * 7919 + 17);
   LayerSpec spec = makeSpec(seed, random);
-  bool rounds = options.activations == mlir::moe::Activations::BF16;
-  if (rounds)
+  if (options.activations == Activations::BF16)
     spec.dtype = MOE_BF16;
   SCOPED_TRACE("MOE_TEST_SEED=" + std::to_string(seed) + ": " +
                spec.describe());
   ExpertWeights weights(spec, random);
   std::string error;
   auto layer = CompiledLayer::compile(spec, weights, options, error);
+  if (options.quantization.format != ExpertFormat::Stored)
+    weights = weights.quantize(options.quantization);
   if (!layer) {
     ADD_FAILURE() << error;
     return 0;
@@ -367,7 +386,7 @@ int runLayer(uint64_t seed, const SessionOptions &options) {
     EXPECT_TRUE(same(got.offsets, want.offsets)) << "offsets";
     EXPECT_TRUE(same(got.position, want.position)) << "position";
     EXPECT_LE(rowError(got.planned, want.planned), kTolerance) << "planned";
-    EXPECT_LE(rowError(got.y, want.y), rounds ? kRoundedTolerance : kTolerance)
+    EXPECT_LE(rowError(got.y, want.y), getTolerance(options.activations))
         << "y";
   }
   return kRunsPerLayer;
@@ -402,15 +421,62 @@ TEST(RandomLayers, EqualTheOracleForHaswell) {
 
 TEST(RandomLayers, RowsRoundedToBF16) {
   SessionOptions options;
-  options.activations = mlir::moe::Activations::BF16;
+  options.activations = Activations::BF16;
   runLayers(options, 2000, 40);
 }
 
 TEST(RandomLayers, RowsRoundedToBF16ForHaswell) {
   SessionOptions options;
-  options.activations = mlir::moe::Activations::BF16;
+  options.activations = Activations::BF16;
   options.targetCPU = "haswell";
   runLayers(options, 3000, 40);
+}
+
+constexpr int kQuantizedLayers = 3; ///< per kind of codes
+
+/// Codes, with and without zeros, of rows of all sorts of lengths.
+const ExpertQuantization quantizations[] = {{ExpertFormat::Int8},
+                                            {ExpertFormat::Int8, 8, true},
+                                            {ExpertFormat::Int4},
+                                            {ExpertFormat::Int4, 0},
+                                            {ExpertFormat::Int4, 8, true}};
+
+void runQuantizedLayers(SessionOptions options, uint64_t firstSeed) {
+  for (const ExpertQuantization &quantization : quantizations) {
+    SCOPED_TRACE(std::to_string(quantization.getBits()) + " bits, group " +
+                 std::to_string(quantization.getGroup()) +
+                 (quantization.zeroPoints ? ", zero points" : ""));
+    options.quantization = quantization;
+    for (int i = 0; i < kQuantizedLayers && !testing::Test::HasFailure(); ++i)
+      runLayer(firstSeed++, options);
+  }
+}
+
+TEST(RandomLayers, QuantizedWeights) { runQuantizedLayers({}, 4000); }
+
+TEST(RandomLayers, QuantizedWeightsForHaswell) {
+  SessionOptions options;
+  options.targetCPU = "haswell";
+  runQuantizedLayers(options, 5000);
+}
+
+TEST(RandomLayers, QuantizedWeightsByTheReferencePath) {
+  SessionOptions options;
+  options.reference = true;
+  runQuantizedLayers(options, 6000);
+}
+
+TEST(RandomLayers, QuantizedWeightsAndRows) {
+  SessionOptions options;
+  options.activations = Activations::Int8;
+  runQuantizedLayers(options, 7000);
+}
+
+TEST(RandomLayers, QuantizedWeightsAndRowsForHaswell) {
+  SessionOptions options;
+  options.activations = Activations::Int8;
+  options.targetCPU = "haswell";
+  runQuantizedLayers(options, 8000);
 }
 
 TEST(RandomLayers, TheReferencePathAgrees) {

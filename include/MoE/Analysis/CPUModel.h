@@ -23,6 +23,7 @@ struct CPUModel {
   int64_t lanes = 4;         ///< f32 elements of the widest useful vector
   int64_t registers = 16;    ///< vector registers
   bool hasBF16Pairs = false; ///< vdpbf16ps
+  bool hasI8Quads = false;   ///< vpdpbusd
   int64_t l1Ways = 8;        ///< of the first-level data cache
   int64_t l2Bytes = 512 << 10;
 
@@ -37,6 +38,7 @@ struct MatmulShape {
   int64_t depth = 0;   ///< K
   int64_t banks = 1;   ///< multiplied with the same rows at the same time
   Type rowElement, bankElement;
+  QuantizedAttr quantized; ///< of the banks, or null
 };
 
 /// How a matmul runs, and how its banks lie in memory.

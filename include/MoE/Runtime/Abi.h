@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /// Version of everything in this header. Stamped into each compiled module.
-#define MOE_ABI_VERSION 3
+#define MOE_ABI_VERSION 4
 
 /// Largest rank of a tensor that crosses the ABI.
 #define MOE_MAX_RANK 8
@@ -187,6 +187,36 @@ typedef struct moe_packing {
   int64_t owner; ///< the weight that is way 0; this weight itself if way = 0
 } moe_packing;
 
+/// How the slices of a bank of matrices (N x K) become small integers when they
+/// are bound. A run of `group` columns of a row has one scale s, of type
+/// `scale_dtype`, and one zero z; the values w of the run, read as f32, become
+///   code = min(2^bits - 1, max(0, z + w / s rounded to nearest, ties to even))
+/// and stand for s * (code - z). With m the largest or the smallest w,
+/// whichever has the larger magnitude (the largest if they are equal), m+ =
+/// max(0, largest) and m- = min(0, smallest):
+///   zero_points = 0, bits = 8: s = |m| / 127,                z = 128
+///   zero_points = 0, bits = 4: s = m / -8,                   z = 8
+///   zero_points = 1:           s = (m+ - m-) / (2^bits - 1), z = code of 0:
+///                              -m- / s rounded and clamped in the same way
+/// in f32, with s rounded to its type before it is used, and w / s computed as
+/// w * (1 / s). If 1 / s is not finite, s is 0 and all codes are z. If a value
+/// of the run or s is infinite or NaN, s is NaN and all codes are z.
+///
+/// Without a packing, the slices in memory are N x K dense f32: what the codes
+/// stand for. With one, its depth is 32 / bits, and an element of the layout is
+/// a code: byte i of the 4 bytes of a row in a step holds code i, or, with 4
+/// bits, code i in its low and code i + 4 in its high half. Behind the steps of
+/// each run lie the scales of the rows of the panel, way by way, and behind
+/// these, with zero_points, their zeros in the type of the scales. Rows that do
+/// not exist have scale 0, and columns that do not exist code 0.
+typedef struct moe_quantization {
+  int32_t bits;        ///< 4 or 8; 0: not quantized, and everything else is 0
+  int32_t scale_dtype; ///< MOE_F32, MOE_BF16 or MOE_F16
+  int64_t group;       ///< K, or a multiple of 8 below K; at most 65536
+  int32_t zero_points; ///< 0 or 1
+  int32_t reserved;
+} moe_quantization;
+
 /// One weight: a plain tensor, or a bank of `experts` equally shaped slices.
 /// The elements of a slice are at sum(index[i] * strides[i]) from its base in
 /// the checkpoint.
@@ -200,6 +230,7 @@ typedef struct moe_weight {
   int64_t num_sources;           ///< 1, or `experts` (one per slice)
   const moe_weight_source *sources;
   moe_packing packing;
+  moe_quantization quantization; ///< dtype is that of the checkpoint
 } moe_weight;
 
 /// The table at symbol MOE_MODULE_SYMBOL of every compiled module.
@@ -381,6 +412,11 @@ typedef struct moe_aux_loss_attrs {
   int32_t normalize_k; ///< 1: MOE_LOSS_FRACTION_PROBABILITY is divided by k
 } moe_aux_loss_attrs;
 
+/// Attributes of moe.quantize_rows.
+typedef struct moe_quantize_rows_attrs {
+  int64_t group; ///< columns that share a sum; 0: all
+} moe_quantize_rows_attrs;
+
 /// How a capacity follows from the number of tokens T, experts E, slots k.
 typedef struct moe_capacity_attrs {
   int32_t basis;    ///< moe_capacity_basis
@@ -394,11 +430,11 @@ typedef struct moe_capacity_attrs {
 // What code compiled for the reference oracle calls
 //===----------------------------------------------------------------------===//
 
-/// One routing op, computed by runtime/reference/. `attrs` is moe_router_attrs,
-/// moe_plan_attrs, moe_aux_loss_attrs or null; `tensors` holds the operands in
-/// the order of the op and then its results, null where an optional one is
-/// absent; `capacity` is that of a plan, -1 for none. A failure is kept for the
-/// caller of the entry.
+/// One op, computed by runtime/reference/. `attrs` is moe_router_attrs,
+/// moe_plan_attrs, moe_aux_loss_attrs, moe_quantize_rows_attrs or null;
+/// `tensors` holds the operands in the order of the op and then its results,
+/// null where an optional one is absent; `capacity` is that of a plan, -1 for
+/// none. A failure is kept for the caller of the entry.
 void moe_reference_router(const void *attrs, const moe_tensor *const *tensors,
                           int64_t capacity);
 void moe_reference_plan(const void *attrs, const moe_tensor *const *tensors,
@@ -409,6 +445,9 @@ void moe_reference_combine(const void *attrs, const moe_tensor *const *tensors,
                            int64_t capacity);
 void moe_reference_aux_loss(const void *attrs, const moe_tensor *const *tensors,
                             int64_t capacity);
+void moe_reference_quantize_rows(const void *attrs,
+                                 const moe_tensor *const *tensors,
+                                 int64_t capacity);
 
 #ifdef __cplusplus
 } // extern "C"

@@ -101,6 +101,31 @@ def PackWeightsPass : Pass<"moe-pack-weights", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::moe::MoEDialect"];
 }
 
+def QuantizeExpertsPass : Pass<"moe-quantize-experts", "::mlir::ModuleOp"> {
+  let summary = "turns the matrices of experts into small integers";
+  let description = [{
+    Banks of matrices that nothing reads but the matmuls of `moe.experts` become
+    `#moe.quantized`. Their weights are rounded when they are loaded; `stored`
+    says which type they have in the checkpoint. A row of a matrix has one f32
+    scale, or, with `group`, a bf16 scale for each run of so many columns.
+
+    *Expects* the planned level. Banks that something else reads stay as they
+    are, with a remark that says why.
+  }];
+  let options = [
+    Option<"bits", "bits", "int64_t", /*default=*/"8", "4 or 8">,
+    Option<"group", "group", "int64_t", /*default=*/"0",
+           "columns that share a scale, a multiple of 8; 0: all of a row">,
+    Option<"zeroPoints", "zero-points", "bool", /*default=*/"false",
+           "give each scale a zero of its own, for values that are not "
+           "symmetric around 0">
+  ];
+  let statistics = [
+    Statistic<"numQuantized", "quantized", "weights that became integers">,
+    Statistic<"numMissed", "missed", "weights of experts that did not">];
+  let dependentDialects = ["::mlir::moe::MoEDialect"];
+}
+
 def ConvertMoEToVectorPass : Pass<"convert-moe-to-vector"> {
   let summary = "lowers grouped matmuls with a schedule to vector kernels";
   let description = [{

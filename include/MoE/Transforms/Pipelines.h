@@ -9,7 +9,7 @@
 #ifndef MOE_TRANSFORMS_PIPELINES_H
 #define MOE_TRANSFORMS_PIPELINES_H
 
-#include "MoE/Dialect/MoE/Transforms/Activations.h"
+#include "MoE/Dialect/MoE/Transforms/Precision.h"
 #include "MoE/Dialect/MoE/Transforms/RowTile.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
@@ -36,12 +36,35 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
                           llvm::cl::init(kDefaultRowTile)};
   Option<Activations> activations{
       *this, "activations",
-      llvm::cl::desc("type of rows that matmuls with bf16 weights get"),
+      llvm::cl::desc("the narrowest type that rows of matmuls get"),
       llvm::cl::init(Activations::F32),
       llvm::cl::values(
           clEnumValN(Activations::F32, "f32", "as the graph has them"),
           clEnumValN(Activations::BF16, "bf16",
-                     "rounded to the type of the weights"))};
+                     "bf16 where they meet bf16 weights"),
+          clEnumValN(Activations::Int8, "int8",
+                     "8-bit codes where they meet quantized weights, else as "
+                     "bf16"))};
+  Option<ExpertFormat> quantizeExperts{
+      *this, "quantize-experts",
+      llvm::cl::desc("what the matrices of experts become when loaded"),
+      llvm::cl::init(ExpertFormat::Stored),
+      llvm::cl::values(
+          clEnumValN(ExpertFormat::Stored, "none", "as they are stored"),
+          clEnumValN(ExpertFormat::Int8, "int8", "codes of 8 bits"),
+          clEnumValN(ExpertFormat::Int4, "int4", "codes of 4 bits"))};
+  Option<int64_t> quantizeGroup{
+      *this, "quantize-group",
+      llvm::cl::desc("columns of a quantized matrix that share a scale; 0: all "
+                     "of a row; -1: 0 for int8, 32 for int4"),
+      llvm::cl::init(ExpertQuantization::kDefaultGroup)};
+  Option<bool> quantizeZeroPoints{
+      *this, "quantize-zero-points",
+      llvm::cl::desc("each scale has a zero of its own"),
+      llvm::cl::init(false)};
+  ExpertQuantization getQuantization() const {
+    return {quantizeExperts, quantizeGroup, quantizeZeroPoints};
+  }
   Option<double> failOnDensify{
       *this, "fail-on-densify",
       llvm::cl::desc(

@@ -94,7 +94,8 @@ private:
     auto fill = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
     Value init = fill.getOutputs()[0];
     auto grouped = GroupedMatmulOp::create(
-        rewriter, loc, init.getType(), rows, /*source=*/Value(), bank,
+        rewriter, loc, init.getType(), rows, /*source=*/Value(),
+        /*row_sums=*/Value(), bank,
         /*offsets=*/Value(), ValueRange(), ValueRange(), ValueRange(), init,
         CPUScheduleAttr());
     {

@@ -85,6 +85,7 @@ private:
     shape.banks = op.getBanks().size();
     shape.rowElement = op.getRows().getType().getElementType();
     shape.bankElement = type.getElementType();
+    shape.quantized = type.getQuantized();
     MatmulSchedule schedule = chooseSchedule(model, shape);
     int64_t ways = areSideBySide(flows, op) ? shape.banks : 1;
     auto layout = PackedAttr::getChecked([&]() { return op.emitOpError(); },
@@ -120,8 +121,7 @@ private:
 
   void pack(WeightFlow &flow, PackedAttr layout) {
     auto old = cast<BankType>(flow.getType());
-    flow.setType(BankType::get(&getContext(), old.getShape(),
-                               old.getElementType(), layout));
+    flow.setType(old.withLayout(layout));
     for (WeightOp weight : flow.weights) {
       ++numPacked;
       if (layout.getWays() == 1)

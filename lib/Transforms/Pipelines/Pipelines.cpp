@@ -46,6 +46,17 @@ static void addBufferization(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
 }
 
+static void addQuantization(OpPassManager &pm, const CompileOptions &options) {
+  ExpertQuantization wanted = options.getQuantization();
+  if (wanted.format == ExpertFormat::Stored)
+    return;
+  QuantizeExpertsPassOptions quantize;
+  quantize.bits = wanted.getBits();
+  quantize.group = wanted.getGroup();
+  quantize.zeroPoints = wanted.zeroPoints;
+  pm.addPass(createQuantizeExpertsPass(quantize));
+}
+
 static void addLoweringToLLVM(OpPassManager &pm,
                               const CompileOptions &options) {
   pm.addNestedPass<func::FuncOp>(createConvertMoEToVectorPass());
@@ -111,6 +122,7 @@ void moe::buildCompilePipeline(OpPassManager &pm,
   // any dialect are linalg from here on, which is what is tiled and bufferized.
   pm.addPass(createConvertElementwiseToLinalgPass());
   pm.addPass(createFuseExpertsPass());
+  addQuantization(pm, options);
   pm.addPass(createPlanCapacityPass());
   pm.addPass(createCanonicalizerPass());
   if (options.stopAfter == Stage::Planned)
@@ -120,8 +132,9 @@ void moe::buildCompilePipeline(OpPassManager &pm,
   if (!options.reference) {
     pm.addNestedPass<func::FuncOp>(createGroupMatmulsPass());
     pm.addPass(createGroupDensePass());
-    if (options.activations == Activations::BF16)
-      pm.addNestedPass<func::FuncOp>(createNarrowRowsPass());
+    NarrowRowsPassOptions narrow;
+    narrow.activations = options.activations;
+    pm.addNestedPass<func::FuncOp>(createNarrowRowsPass(narrow));
     PackWeightsPassOptions pack;
     pack.targetFeatures = options.targetFeatures;
     pm.addPass(createPackWeightsPass(pack));

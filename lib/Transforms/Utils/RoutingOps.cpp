@@ -51,7 +51,8 @@ LogicalResult moe::lowerRoutingOps(Operation *root,
                                    function_ref<void(Operation *)> lower) {
   SmallVector<Operation *> ops;
   root->walk([&](Operation *op) {
-    if (isa<RouterOp, PlanOp, DispatchOp, CombineOp, AuxLossOp>(op))
+    if (isa<RouterOp, PlanOp, DispatchOp, CombineOp, AuxLossOp, QuantizeRowsOp>(
+            op))
       ops.push_back(op);
   });
   for (Operation *op : ops) {

@@ -73,6 +73,8 @@ double real(const moe_tensor &tensor, int64_t row, int64_t column) {
 }
 
 int32_t integer(const moe_tensor &tensor, int64_t i) {
+  if (tensor.dtype == MOE_I8)
+    return load<int8_t>(tensor, i);
   return load<int32_t>(tensor, i);
 }
 
@@ -92,7 +94,10 @@ void setReal(moe_tensor &tensor, int64_t row, int64_t column, double value) {
 }
 
 void setInteger(moe_tensor &tensor, int64_t i, int64_t value) {
-  store<int32_t>(tensor, i, static_cast<int32_t>(value));
+  if (tensor.dtype == MOE_I8)
+    store<int8_t>(tensor, i, static_cast<int8_t>(value));
+  else
+    store<int32_t>(tensor, i, static_cast<int32_t>(value));
 }
 
 void setInteger(moe_tensor &tensor, int64_t row, int64_t column,

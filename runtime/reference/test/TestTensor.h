@@ -69,6 +69,8 @@ private:
   size_t elementSize() const {
     if (base.dtype == MOE_F64)
       return 8;
+    if (base.dtype == MOE_I8)
+      return 1;
     return base.dtype == MOE_BF16 || base.dtype == MOE_F16 ? 2 : 4;
   }
 

@@ -150,6 +150,32 @@ static int32_t checkWeight(const moe_weight &weight, moe_error *error) {
   return MOE_OK;
 }
 
+/// Whether the quantization of a weight can be what the ABI says.
+static bool isQuantization(const moe_weight &weight) {
+  const moe_quantization &format = weight.quantization;
+  if (format.bits == 0)
+    return format.scale_dtype == 0 && format.group == 0 &&
+           format.zero_points == 0;
+  auto isFloat = [](int32_t dtype) {
+    return dtype == MOE_F32 || dtype == MOE_BF16 || dtype == MOE_F16;
+  };
+  constexpr int64_t largestGroup = 65536;
+  return (format.bits == 4 || format.bits == 8) && isFloat(weight.dtype) &&
+         isFloat(format.scale_dtype) && weight.rank == 2 &&
+         weight.experts >= 1 && weight.shape[0] >= 1 && weight.shape[1] >= 1 &&
+         format.group >= 1 && format.group <= largestGroup &&
+         (format.group == weight.shape[1] ||
+          (format.group % 8 == 0 && format.group < weight.shape[1])) &&
+         (format.zero_points == 0 || format.zero_points == 1) &&
+         (weight.packing.panel == 0 ||
+          weight.packing.depth == 32 / format.bits);
+}
+
+static bool isSame(const moe_quantization &a, const moe_quantization &b) {
+  return a.bits == b.bits && a.scale_dtype == b.scale_dtype &&
+         a.group == b.group && a.zero_points == b.zero_points;
+}
+
 /// Whether the packing of weight `index` can be what the ABI says.
 static bool isPacking(const moe_module &module, int64_t index) {
   const moe_weight &weight = module.weights[index];
@@ -169,6 +195,7 @@ static bool isPacking(const moe_module &module, int64_t index) {
   return owner.packing.way == 0 && owner.packing.panel == packing.panel &&
          owner.packing.depth == packing.depth &&
          owner.packing.ways == packing.ways && owner.dtype == weight.dtype &&
+         isSame(owner.quantization, weight.quantization) &&
          owner.experts == weight.experts && owner.rank == weight.rank &&
          std::equal(weight.shape, weight.shape + weight.rank, owner.shape);
 }
@@ -205,6 +232,10 @@ int32_t moe::rt::checkModule(const moe_module &module, moe_error *error) {
     if (!isPacking(module, i))
       return malformed(error, "weight", module.weights[i].name,
                        "has a bad packing");
+  for (int64_t i = 0; i < module.num_weights; ++i)
+    if (!isQuantization(module.weights[i]))
+      return malformed(error, "weight", module.weights[i].name,
+                       "has a bad quantization");
   return MOE_OK;
 }
 

@@ -8,28 +8,57 @@
 
 #include "core/Packing.h"
 #include "core/Arithmetic.h"
+#include "core/Quantization.h"
 #include "cpu/ThreadPool.h"
 #include "moe_rt/safetensors.h"
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 using namespace moe::rt;
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return a / b + (a % b != 0); }
 
+/// Bytes of the scale of one row and run, with its zero.
+static int64_t bytesOfScale(const moe_quantization &format) {
+  return static_cast<int64_t>(moe_dtype_size(format.scale_dtype)) *
+         (format.zero_points ? 2 : 1);
+}
+
+/// Bits of one element of the packed form.
+static int64_t bitsOfElement(const moe_weight &weight) {
+  if (weight.quantization.bits)
+    return weight.quantization.bits;
+  return static_cast<int64_t>(moe_dtype_size(weight.dtype)) * 8;
+}
+
 bool PackedShape::overflows(const moe_weight &weight) {
   const moe_packing &packing = weight.packing;
-  int64_t size = static_cast<int64_t>(moe_dtype_size(weight.dtype));
   panels = ceilDiv(weight.shape[0], packing.panel);
   steps = ceilDiv(weight.shape[1], packing.depth);
-  int64_t elements;
-  return mulOverflow<int64_t>(packing.panel, packing.depth, step) ||
-         mulOverflow<int64_t>(step, packing.ways, step) ||
-         mulOverflow(panels, steps, elements) ||
-         mulOverflow(elements, step, elements) ||
-         mulOverflow(elements, size, sliceBytes) ||
+  int64_t rows, bytesOfSteps;
+  if (mulOverflow<int64_t>(packing.panel, packing.ways, rows) ||
+      mulOverflow<int64_t>(rows, packing.depth, step) ||
+      mulOverflow(step, bitsOfElement(weight), bytesOfSteps) ||
+      mulOverflow(bytesOfSteps / 8, steps, panelBytes))
+    return true;
+  if (const moe_quantization &format = weight.quantization; format.bits) {
+    int64_t bytesOfScales;
+    if (mulOverflow(rows, ceilDiv(weight.shape[1], format.group),
+                    bytesOfScales) ||
+        mulOverflow(bytesOfScales, bytesOfScale(format), bytesOfScales) ||
+        addOverflow(panelBytes, bytesOfScales, panelBytes))
+      return true;
+  }
+  return mulOverflow(panels, panelBytes, sliceBytes) ||
          mulOverflow(sliceBytes, weight.experts, bytes);
+}
+
+int64_t moe::rt::getOffsetOfWay(const moe_weight &weight) {
+  const moe_packing &packing = weight.packing;
+  return packing.way * int64_t(packing.panel) * packing.depth *
+         bitsOfElement(weight) / 8;
 }
 
 namespace {
@@ -56,10 +85,9 @@ static void packPanel(const Job &job, int64_t slice, int64_t panel) {
   const moe_packing &packing = job.weight.packing;
   const int64_t depth = Depth ? Depth : packing.depth;
   const T *source = static_cast<const T *>(job.sources[slice]);
-  T *target =
-      reinterpret_cast<T *>(job.storage + slice * job.shape.sliceBytes) +
-      panel * job.shape.steps * job.shape.step +
-      packing.way * int64_t(packing.panel) * depth;
+  T *target = reinterpret_cast<T *>(job.storage + slice * job.shape.sliceBytes +
+                                    panel * job.shape.panelBytes) +
+              packing.way * int64_t(packing.panel) * depth;
   int64_t firstRow = panel * packing.panel;
   int64_t columns = job.weight.shape[1], stride = job.weight.strides[1];
   int64_t wholeSteps = columns / depth;
@@ -100,10 +128,151 @@ template <typename T> static void packIteration(void *env, int64_t i) {
   }
 }
 
+//===----------------------------------------------------------------------===//
+// Codes
+//===----------------------------------------------------------------------===//
+
+/// Row `row` of the source of a slice.
+static RowView viewRow(const moe_weight &weight, const void *source,
+                       int64_t row) {
+  auto size = static_cast<int64_t>(moe_dtype_size(weight.dtype));
+  return {static_cast<const char *>(source) + row * weight.strides[0] * size,
+          weight.dtype, weight.strides[1]};
+}
+
+namespace {
+
+/// Bytes of the codes of one row in one step.
+constexpr int64_t bytesPerWord = 4;
+/// Columns whose codes are placed at a time: a multiple of those of a word.
+constexpr int64_t codeBlock = 128;
+
+/// One run of columns of one panel.
+class RunPacker {
+public:
+  RunPacker(const Job &job, int64_t slice, int64_t panel, int64_t run)
+      : job(job), format(job.weight.quantization), packing(job.weight.packing),
+        source(job.sources[slice]), firstRow(panel * packing.panel),
+        firstColumn(run * format.group),
+        columns(std::min(format.group, job.weight.shape[1] - firstColumn)),
+        stepBytes(packing.ways * int64_t(packing.panel) * bytesPerWord) {
+    int64_t rows = packing.ways * int64_t(packing.panel);
+    int64_t bytesBefore = firstColumn / packing.depth * stepBytes +
+                          run * rows * bytesOfScale(format);
+    char *base = job.storage + slice * job.shape.sliceBytes +
+                 panel * job.shape.panelBytes + bytesBefore;
+    codes = base + packing.way * int64_t(packing.panel) * bytesPerWord;
+    scales = base + ceilDiv(columns, packing.depth) * stepBytes;
+    zerosBehind = rows;
+  }
+
+  void run() {
+    for (int64_t row = 0; row < packing.panel; ++row)
+      packRow(row);
+  }
+
+private:
+  void packRow(int64_t row) {
+    int64_t scaleIndex = packing.way * int64_t(packing.panel) + row;
+    bool exists = firstRow + row < job.weight.shape[0];
+    RunScale scale;
+    RowView view = {};
+    if (exists) {
+      view = viewRow(job.weight, source, firstRow + row);
+      scale = chooseScale(format, view, firstColumn, columns);
+    }
+    storeScale(format, scale.scale, scales, scaleIndex);
+    if (format.zero_points)
+      storeScale(format, static_cast<float>(scale.zero), scales,
+                 zerosBehind + scaleIndex);
+    for (int64_t first = 0; first < columns; first += codeBlock) {
+      int64_t count = std::min(codeBlock, columns - first);
+      uint8_t block[codeBlock] = {};
+      if (exists) {
+        float values[codeBlock];
+        view.read(firstColumn + first, count, values);
+        encode(format, scale, values, count, block);
+      }
+      char *to = codes + first / packing.depth * stepBytes + row * bytesPerWord;
+      for (int64_t k = 0; k < count; k += packing.depth, to += stepBytes)
+        storeWord(block + k, to);
+    }
+  }
+
+  /// The codes of one row in one step.
+  void storeWord(const uint8_t *from, char *to) const {
+    uint8_t word[bytesPerWord];
+    for (int64_t i = 0; i < bytesPerWord; ++i)
+      word[i] = static_cast<uint8_t>(
+          format.bits == 8 ? from[i] : from[i] | (from[i + bytesPerWord] << 4));
+    std::memcpy(to, word, bytesPerWord);
+  }
+
+  const Job &job;
+  const moe_quantization &format;
+  const moe_packing &packing;
+  const void *source;
+  int64_t firstRow, firstColumn, columns, stepBytes;
+  int64_t zerosBehind = 0; ///< elements from a scale to its zero
+  char *codes = nullptr;   ///< of the way, first step
+  char *scales = nullptr;  ///< of all ways
+};
+
+/// One call of dequantizeSlices.
+struct DequantizeJob {
+  const moe_weight &weight;
+  int64_t first; ///< slice
+  void *const *sources;
+  float *values;
+};
+
+} // namespace
+
+/// Iteration i packs panel i % panels of slice first + i / panels.
+static void packCodes(void *env, int64_t i) {
+  const Job &job = *static_cast<const Job *>(env);
+  int64_t slice = job.first + i / job.shape.panels;
+  int64_t runs = ceilDiv(job.weight.shape[1], job.weight.quantization.group);
+  for (int64_t run = 0; run < runs; ++run)
+    RunPacker(job, slice, i % job.shape.panels, run).run();
+}
+
+/// Iteration i computes row i % N of slice first + i / N.
+static void dequantizeRow(void *env, int64_t i) {
+  const auto &job = *static_cast<const DequantizeJob *>(env);
+  const moe_quantization &format = job.weight.quantization;
+  int64_t rows = job.weight.shape[0], columns = job.weight.shape[1];
+  RowView view =
+      viewRow(job.weight, job.sources[job.first + i / rows], i % rows);
+  float *out = job.values + i * columns;
+  for (int64_t first = 0; first < columns; first += format.group) {
+    int64_t end = std::min(first + format.group, columns);
+    RunScale scale = chooseScale(format, view, first, end - first);
+    for (int64_t k = first; k < end; k += codeBlock) {
+      int64_t count = std::min(codeBlock, end - k);
+      float values[codeBlock];
+      uint8_t codes[codeBlock];
+      view.read(k, count, values);
+      encode(format, scale, values, count, codes);
+      for (int64_t j = 0; j < count; ++j)
+        out[k + j] = scale.scale * static_cast<float>(codes[j] - scale.zero);
+    }
+  }
+}
+
+void moe::rt::dequantizeSlices(const moe_weight &weight, int64_t first,
+                               int64_t last, void *const *sources,
+                               float *values, ThreadPool &pool) {
+  DequantizeJob job = {weight, first, sources, values};
+  pool.run(dequantizeRow, &job, (last - first) * weight.shape[0]);
+}
+
 void moe::rt::packSlices(const moe_weight &weight, const PackedShape &shape,
                          int64_t first, int64_t last, void *const *sources,
                          char *storage, ThreadPool &pool) {
   Job job = {weight, shape, first, sources, storage};
+  if (weight.quantization.bits)
+    return pool.run(packCodes, &job, (last - first) * shape.panels);
   ThreadPool::Body body = nullptr;
   switch (moe_dtype_size(weight.dtype)) {
   case 1:

@@ -20,6 +20,7 @@ struct PackedShape {
   int64_t panels = 0; ///< per slice
   int64_t steps = 0;  ///< per panel
   int64_t step = 0;   ///< elements of all ways
+  int64_t panelBytes = 0;
   int64_t sliceBytes = 0;
   int64_t bytes = 0; ///< of all slices, all ways
 
@@ -27,12 +28,20 @@ struct PackedShape {
   [[nodiscard]] bool overflows(const moe_weight &weight);
 };
 
-/// Copies slices [first, last) of `weight` from `sources` into packed memory:
-/// slice e of the owner starts at storage + e * sliceBytes. On all threads of
-/// `pool`.
+/// The bytes by which slices of `weight` start behind those of the owner.
+int64_t getOffsetOfWay(const moe_weight &weight);
+
+/// Copies slices [first, last) of `weight` from `sources` into packed memory,
+/// as codes if it is quantized: slice e of the owner starts at
+/// storage + e * sliceBytes. On all threads of `pool`.
 void packSlices(const moe_weight &weight, const PackedShape &shape,
                 int64_t first, int64_t last, void *const *sources,
                 char *storage, ThreadPool &pool);
+
+/// Writes what the codes of slices [first, last) of a quantized `weight` stand
+/// for, dense f32, to `values`, which has those slices alone.
+void dequantizeSlices(const moe_weight &weight, int64_t first, int64_t last,
+                      void *const *sources, float *values, ThreadPool &pool);
 
 } // namespace moe::rt
 

@@ -17,11 +17,11 @@
 #include "core/RandomValues.h"
 #include "core/Arithmetic.h"
 #include "core/Boundary.h"
+#include "core/Float16.h"
 #include "moe_rt/safetensors.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <string_view>
 
 using namespace moe::rt;
@@ -60,34 +60,6 @@ static float normalLike(uint64_t bits) {
   auto sum = static_cast<int32_t>(static_cast<uint32_t>(pairs) + (pairs >> 32));
   constexpr float inverseDeviation = 2.6429e-5f; // 1 / (65536 * sqrt(4 / 12))
   return static_cast<float>(sum - 2 * 65535) * inverseDeviation;
-}
-
-static uint32_t floatBits(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof(bits));
-  return bits;
-}
-
-/// Round to nearest, ties to even. `value` is finite.
-static uint16_t toBFloat16(float value) {
-  uint32_t bits = floatBits(value);
-  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-/// Round to nearest, ties to even. |value| < 65504.
-static uint16_t toFloat16(float value) {
-  uint32_t sign = floatBits(value) >> 16 & 0x8000;
-  float magnitude = std::fabs(value);
-  constexpr float smallestNormal = 0x1p-14f;
-  if (magnitude < smallestNormal) {
-    // Adding 0.5 leaves the subnormal steps of 2^-24 as the last mantissa bits.
-    return static_cast<uint16_t>(
-        sign | (floatBits(magnitude + 0.5f) - floatBits(0.5f)));
-  }
-  constexpr uint32_t rebias = (127 - 15) << 23;
-  uint32_t bits = floatBits(magnitude) - rebias;
-  return static_cast<uint16_t>(sign |
-                               ((bits + 0xfff + (bits >> 13 & 1)) >> 13));
 }
 
 //===----------------------------------------------------------------------===//

@@ -200,17 +200,19 @@ int32_t BoundWeights::bindWeight(const moe_weight &weight,
 /// little beside any model, much beside what starting the threads costs.
 static constexpr int64_t bytesPerRound = 64 << 20;
 
-/// Packs all slices, some at a time.
-static void packInRounds(const moe_weight &weight, const PackedShape &shape,
+/// Copies all slices, of `sliceBytes` each, some at a time: `copy` gets the
+/// first of them and their end.
+template <typename Copy>
+static void copyInRounds(const moe_weight &weight, int64_t sliceBytes,
                          const moe_checkpoint *checkpoint, void *const *sources,
-                         char *storage, ThreadPool &pool) {
+                         const Copy &copy) {
   Window window;
   (void)windowOverflow(weight, window); // false: the slices are bound
   int64_t size = static_cast<int64_t>(moe_dtype_size(weight.dtype));
-  int64_t count = std::max<int64_t>(1, bytesPerRound / shape.sliceBytes);
+  int64_t count = std::max<int64_t>(1, bytesPerRound / sliceBytes);
   for (int64_t first = 0, last; first < weight.experts; first = last) {
     last = std::min(weight.experts, first + count);
-    packSlices(weight, shape, first, last, sources, storage, pool);
+    copy(first, last);
     if (!checkpoint)
       continue;
     for (int64_t e = first; e < last; ++e)
@@ -226,7 +228,9 @@ int32_t BoundWeights::pack(const moe_module &module, int64_t index,
                            moe_error *error) {
   const moe_weight &weight = module.weights[index];
   if (weight.packing.panel == 0)
-    return MOE_OK;
+    return weight.quantization.bits
+               ? dequantize(weight, index, checkpoint, allocator, pool, error)
+               : MOE_OK;
   void **slots = static_cast<void **>(root.data());
   void **slices = static_cast<void **>(slots[index]);
   PackedShape shape;
@@ -246,14 +250,45 @@ int32_t BoundWeights::pack(const moe_module &module, int64_t index,
   if (weight.packing.way != 0)
     // The owner came earlier, and its first slice starts its memory.
     storage = *static_cast<char **>(slots[weight.packing.owner]);
-  packInRounds(weight, shape, checkpoint, slices, storage, pool);
-  int64_t first = weight.packing.way * int64_t(weight.packing.panel) *
-                  weight.packing.depth *
-                  static_cast<int64_t>(moe_dtype_size(weight.dtype));
+  copyInRounds(weight, shape.sliceBytes, checkpoint, slices,
+               [&](int64_t first, int64_t last) {
+                 packSlices(weight, shape, first, last, slices, storage, pool);
+               });
   for (int64_t e = 0; e < weight.experts; ++e)
-    slices[e] = storage + e * shape.sliceBytes + first;
+    slices[e] = storage + e * shape.sliceBytes + getOffsetOfWay(weight);
   if (weight.packing.way == 0)
     blocks.push_back(std::move(memory));
+  return MOE_OK;
+}
+
+int32_t BoundWeights::dequantize(const moe_weight &weight, int64_t index,
+                                 const moe_checkpoint *checkpoint,
+                                 const Allocator &allocator, ThreadPool &pool,
+                                 moe_error *error) {
+  void **slices =
+      static_cast<void **>(static_cast<void **>(root.data())[index]);
+  int64_t elements, sliceBytes, bytes;
+  Block memory;
+  if (elementsOverflow(weight.shape, weight.rank, elements) ||
+      bytesOverflow(elements, sizeof(float), sliceBytes) ||
+      mulOverflow(sliceBytes, weight.experts, bytes) ||
+      !memory.allocate(allocator, static_cast<uint64_t>(bytes)))
+    return moe_error_set(
+        error, MOE_OUT_OF_MEMORY,
+        "no memory for what the codes of weight '%s' stand for "
+        "(%lld slices of shape %s, f32); free memory or use a "
+        "smaller model [moe-bind-dequantized-memory]",
+        Shown(weight.name).text, static_cast<long long>(weight.experts),
+        shapeText(weight.shape, weight.rank).c_str());
+  auto *values = static_cast<float *>(memory.data());
+  copyInRounds(weight, sliceBytes, checkpoint, slices,
+               [&](int64_t first, int64_t last) {
+                 dequantizeSlices(weight, first, last, slices,
+                                  values + first * elements, pool);
+               });
+  for (int64_t e = 0; e < weight.experts; ++e)
+    slices[e] = values + e * elements;
+  blocks.push_back(std::move(memory));
   return MOE_OK;
 }
 
@@ -366,8 +401,9 @@ int32_t BoundWeights::bindRandom(const moe_module &module, uint64_t seed,
     if (int32_t status =
             pack(module, i, /*checkpoint=*/nullptr, allocator, pool, error))
       return status;
-    // Packed values are a copy.
-    if (module.weights[i].packing.panel == 0)
+    // Packed values are a copy, and so are those of codes.
+    if (module.weights[i].packing.panel == 0 &&
+        module.weights[i].quantization.bits == 0)
       blocks.push_back(std::move(values));
   }
   bound = true;

@@ -50,6 +50,12 @@ private:
                const moe_checkpoint *checkpoint, const Allocator &allocator,
                ThreadPool &pool, moe_error *error);
 
+  /// The same for a weight whose codes are not packed.
+  int32_t dequantize(const moe_weight &weight, int64_t index,
+                     const moe_checkpoint *checkpoint,
+                     const Allocator &allocator, ThreadPool &pool,
+                     moe_error *error);
+
   bool bound = false;
   Block root;
   /// Tables of banks and random values.

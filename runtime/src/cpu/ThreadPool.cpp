@@ -15,7 +15,7 @@ using namespace moe::rt;
 
 /// How often a thread looks before it sleeps: some tens of microseconds, the
 /// time between two loops of one decoding step.
-static constexpr int spinLimit = 2000;
+static constexpr int spinLimit = 40000;
 
 /// Chunks per thread: enough to even out iterations of different cost.
 static constexpr uint64_t chunksPerThread = 16;

@@ -130,3 +130,17 @@ func.func private @grouped_matmul(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>,
   %y = moe.grouped_matmul %x banks(%b) offsets(%offsets) outs(%init) : (tensor<?x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<?x6xf32>) -> tensor<?x6xf32>
   return %y : tensor<?x6xf32>
 }
+
+// -----
+
+// CHECK-LABEL: func.func private @quantize_rows(
+// CHECK-SAME: %[[X:.*]]: memref<?x20xf32>
+// CHECK: %[[C:.*]] = memref.alloc(%{{.*}}) {{.*}} : memref<?x20xi8>
+// CHECK: %[[S:.*]] = memref.alloc(%{{.*}}) {{.*}} : memref<?xf32>
+// CHECK: %[[G:.*]] = memref.alloc(%{{.*}}) {{.*}} : memref<?x3xi32>
+// CHECK: moe.quantize_rows %[[X]] into(%[[C]], %[[S]], %[[G]]) {group = 8 : i64} : ({{.*}}) -> ()
+// CHECK: return %[[C]], %[[S]], %[[G]]
+func.func private @quantize_rows(%x: tensor<?x20xf32>) -> (tensor<?x20xi8>, tensor<?xf32>, tensor<?x3xi32>) {
+  %c, %s, %g = moe.quantize_rows %x {group = 8} : (tensor<?x20xf32>) -> (tensor<?x20xi8>, tensor<?xf32>, tensor<?x3xi32>)
+  return %c, %s, %g : tensor<?x20xi8>, tensor<?xf32>, tensor<?x3xi32>
+}

@@ -18,6 +18,7 @@ func.func @unused(%z: tensor<?x8xf32>, %x: tensor<?x4xf32>, %a: tensor<4xf32>, %
   }
   %c = moe.combine %y, %p#3 : (tensor<?x4xf32>, tensor<?x2xi32>) -> tensor<?x4xf32>
   %l = moe.aux_loss %z ids(%ids) {kind = #moe.loss<fraction_probability>} : (tensor<?x8xf32>, tensor<?x2xi32>) -> tensor<f32>
+  %q:3 = moe.quantize_rows %x : (tensor<?x4xf32>) -> (tensor<?x4xi8>, tensor<?xf32>, tensor<?x1xi32>)
   %g0 = moe.get_weight @w : tensor<4xf32>
   %b = moe.make_bank %a, %a : tensor<4xf32> -> !moe.bank<2x4xf32>
   %s = moe.bank_slice %b[%e] : !moe.bank<2x4xf32> -> tensor<4xf32>
@@ -57,8 +58,9 @@ func.func @effect_in_body(%rows: tensor<?x4xf32>, %o: tensor<3xi32>, %m: memref<
 // CHECK: moe.grouped_matmul
 // CHECK: moe.combine
 // CHECK: moe.aux_loss
+// CHECK: moe.quantize_rows
 // CHECK: return
-func.func @on_memrefs(%z: memref<?x8xf32>, %w: memref<?x2xf32>, %ids: memref<?x2xi32>, %counts: memref<2xi32>, %offsets: memref<3xi32>, %source: memref<?xi32>, %pos: memref<?x2xi32>, %pw: memref<?x2xf32>, %x: memref<?x4xf32>, %rows: memref<?x4xf32>, %bank: !moe.bank<2x4x4xf32>, %y: memref<?x4xf32>, %loss: memref<f32>) {
+func.func @on_memrefs(%z: memref<?x8xf32>, %w: memref<?x2xf32>, %ids: memref<?x2xi32>, %counts: memref<2xi32>, %offsets: memref<3xi32>, %source: memref<?xi32>, %pos: memref<?x2xi32>, %pw: memref<?x2xf32>, %x: memref<?x4xf32>, %rows: memref<?x4xf32>, %bank: !moe.bank<2x4x4xf32>, %y: memref<?x4xf32>, %loss: memref<f32>, %codes: memref<?x4xi8>, %scales: memref<?xf32>, %sums: memref<?x1xi32>) {
   moe.router %z into(%w, %ids) {top_k = 2 : i64, score = #moe.score<softmax>} : (memref<?x8xf32>, memref<?x2xf32>, memref<?x2xi32>) -> ()
   moe.router %z into(%w, %ids) {top_k = 2 : i64, score = #moe.score<softmax>} : (memref<?x8xf32>, memref<?x2xf32>, memref<?x2xi32>) -> ()
   moe.plan %w, %ids into(%counts, %offsets, %source, %pos, %pw) : (memref<?x2xf32>, memref<?x2xi32>, memref<2xi32>, memref<3xi32>, memref<?xi32>, memref<?x2xi32>, memref<?x2xf32>) -> ()
@@ -66,6 +68,7 @@ func.func @on_memrefs(%z: memref<?x8xf32>, %w: memref<?x2xf32>, %ids: memref<?x2
   moe.grouped_matmul %rows banks(%bank) offsets(%offsets) outs(%y) : (memref<?x4xf32>, !moe.bank<2x4x4xf32>, memref<3xi32>, memref<?x4xf32>) -> ()
   moe.combine %y, %pos into(%x) : (memref<?x4xf32>, memref<?x2xi32>, memref<?x4xf32>) -> ()
   moe.aux_loss %z into(%loss) {kind = #moe.loss<z>} : (memref<?x8xf32>, memref<f32>) -> ()
+  moe.quantize_rows %x into(%codes, %scales, %sums) : (memref<?x4xf32>, memref<?x4xi8>, memref<?xf32>, memref<?x1xi32>) -> ()
   return
 }
 

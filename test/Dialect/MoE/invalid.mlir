@@ -73,6 +73,60 @@ func.func private @f(!moe.bank<4194304x1048576x524288xf32, #moe.packed<panel = 4
 
 // -----
 
+// moe-bank-c7
+// expected-error-re@+1 {{expected a quantized bank of matrices of f32 with at most 65536 columns per scale{{.*}}[moe-bank-c7]}}
+func.func private @f(!moe.bank<8x4x4xbf16, #moe.quantized<bits = 8, scale = f32>>)
+
+// -----
+
+// moe-bank-c7: vectors
+// expected-error-re@+1 {{expected a quantized bank of matrices {{.*}}[moe-bank-c7]}}
+func.func private @f(!moe.bank<8x4xf32, #moe.quantized<bits = 8, scale = f32>>)
+
+// -----
+
+// moe-bank-c7: a sum of 65537 products of codes does not fit into 32 bits
+// expected-error-re@+1 {{at most 65536 columns per scale{{.*}}[moe-bank-c7]}}
+func.func private @f(!moe.bank<8x4x65537xf32, #moe.quantized<bits = 8, scale = f32>>)
+
+// -----
+
+// moe-bank-c8
+// expected-error-re@+1 {{expected a quantized bank without a layout, or packed with a depth of 8, but got {{.*}}[moe-bank-c8]}}
+func.func private @f(!moe.bank<8x4x4xf32, #moe.quantized<bits = 4, scale = f32>, #moe.packed<panel = 4, depth = 4>>)
+
+// -----
+
+// moe-bank-c8: strided
+// expected-error-re@+1 {{expected a quantized bank without a layout, or packed with a depth of 4, but got {{.*}}[moe-bank-c8]}}
+func.func private @f(!moe.bank<8x4x4xf32, #moe.quantized<bits = 8, scale = f32>, strided<[1, 4]>>)
+
+// -----
+
+// moe-quantized-c1
+// expected-error-re@+1 {{expected codes of 4 or 8 bits, but got 5{{.*}}[moe-quantized-c1]}}
+func.func private @f() attributes {moe_test.format = #moe.quantized<bits = 5, scale = f32>}
+
+// -----
+
+// moe-quantized-c2
+// expected-error-re@+1 {{expected a group of 0, for whole rows, or of a multiple of 8 columns up to 65536, but got 12{{.*}}[moe-quantized-c2]}}
+func.func private @f() attributes {moe_test.format = #moe.quantized<bits = 4, group = 12, scale = f32>}
+
+// -----
+
+// moe-quantized-c2: too many columns
+// expected-error-re@+1 {{but got 65544{{.*}}[moe-quantized-c2]}}
+func.func private @f() attributes {moe_test.format = #moe.quantized<bits = 4, group = 65544, scale = f32>}
+
+// -----
+
+// moe-quantized-c3
+// expected-error-re@+1 {{expected scales of f32, bf16 or f16, but got 'f64'{{.*}}[moe-quantized-c3]}}
+func.func private @f() attributes {moe_test.format = #moe.quantized<bits = 4, scale = f64>}
+
+// -----
+
 // moe-packed-c1
 // expected-error-re@+1 {{expected panel, depth and ways of 1 to 4096 in a packed layout, but got 0, 1 and 1{{.*}}[moe-packed-c1]}}
 func.func private @f(!moe.bank<8x4x4xf32, #moe.packed<panel = 0, depth = 1>>)
@@ -373,6 +427,18 @@ moe.weight @w : !moe.bank<2x4x4xf32, #moe.packed<panel = 4, depth = 1, ways = 2>
 // moe-weight-c7: a bank that is not packed has one way
 // expected-error-re@+1 {{another of the 1 ways of its type, but got -1{{.*}}[moe-weight-c7]}}
 moe.weight @w : !moe.bank<2x4x4xf32> from ["a.{e}"] {way = -1 : i64}
+
+// -----
+
+// moe-weight-c9: not quantized
+// expected-error-re@+1 {{expected stored elements of f32, bf16 or f16, in a quantized bank only, but got 'bf16'{{.*}}[moe-weight-c9]}}
+moe.weight @w : !moe.bank<2x4x4xf32> from ["a.{e}"] {stored = bf16}
+
+// -----
+
+// moe-weight-c9: no float
+// expected-error-re@+1 {{expected stored elements of f32, bf16 or f16, {{.*}}[moe-weight-c9]}}
+moe.weight @w : !moe.bank<2x4x4xf32, #moe.quantized<bits = 8, scale = f32>> from ["a.{e}"] {stored = i8}
 
 // -----
 
@@ -1944,5 +2010,81 @@ func.func private @f(%a: tensor<4xf32> {moe.name = "arg1"}, %b: tensor<4xf32>)
 // moe-entry-c12: After bufferization.
 // expected-error-re@+1 {{for each result, but got 'y' twice{{.*}}[moe-entry-c12]}}
 func.func @f(%a: memref<4xf32>, %b: memref<4xf32>) attributes {moe.entry = {inputs = [], results = [{moe.name = "y"}, {moe.name = "y"}]}} {
+  return
+}
+
+// -----
+
+// moe-grouped-matmul-c11: codes of rows without their sums
+func.func @f(%x: tensor<?x4xi8>, %b: !moe.bank<1x6x4xf32, #moe.quantized<bits = 8, scale = f32>>, %i: tensor<?x6xf32>) {
+  // expected-error-re@+1 {{expected rows of i8 exactly with quantized banks and row_sums, N x the scales of a row of a bank, but got {{.*}}[moe-grouped-matmul-c11]}}
+  %r = moe.grouped_matmul %x banks(%b) outs(%i) : (tensor<?x4xi8>, !moe.bank<1x6x4xf32, #moe.quantized<bits = 8, scale = f32>>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+// moe-grouped-matmul-c11: codes of rows times floats
+func.func @f(%x: tensor<?x4xi8>, %g: tensor<?x1xi32>, %b: !moe.bank<1x6x4xf32>, %i: tensor<?x6xf32>) {
+  // expected-error-re@+1 {{expected rows of i8 exactly with quantized banks {{.*}}[moe-grouped-matmul-c11]}}
+  %r = moe.grouped_matmul %x row_sums(%g) banks(%b) outs(%i) : (tensor<?x4xi8>, tensor<?x1xi32>, !moe.bank<1x6x4xf32>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+// moe-grouped-matmul-c11: sums of floats
+func.func @f(%x: tensor<?x4xf32>, %g: tensor<?x1xi32>, %b: !moe.bank<1x6x4xf32, #moe.quantized<bits = 8, scale = f32>>, %i: tensor<?x6xf32>) {
+  // expected-error-re@+1 {{expected rows of i8 exactly with quantized banks {{.*}}[moe-grouped-matmul-c11]}}
+  %r = moe.grouped_matmul %x row_sums(%g) banks(%b) outs(%i) : (tensor<?x4xf32>, tensor<?x1xi32>, !moe.bank<1x6x4xf32, #moe.quantized<bits = 8, scale = f32>>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+// moe-grouped-matmul-c11: one sum for three scales
+func.func @f(%x: tensor<?x20xi8>, %g: tensor<?x1xi32>, %b: !moe.bank<1x6x20xf32, #moe.quantized<bits = 8, group = 8, scale = f32>>, %i: tensor<?x6xf32>) {
+  // expected-error-re@+1 {{expected rows of i8 exactly with quantized banks {{.*}}[moe-grouped-matmul-c11]}}
+  %r = moe.grouped_matmul %x row_sums(%g) banks(%b) outs(%i) : (tensor<?x20xi8>, tensor<?x1xi32>, !moe.bank<1x6x20xf32, #moe.quantized<bits = 8, group = 8, scale = f32>>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+//===----------------------------------------------------------------------===//
+// moe.quantize_rows
+//===----------------------------------------------------------------------===//
+
+// -----
+
+// moe-quantize-rows-c1
+func.func @f(%x: tensor<?x4xf32>, %c: memref<?x4xi8>, %s: memref<?xf32>, %g: memref<?x1xi32>) {
+  // expected-error-re@+1 {{but got both{{.*}}[moe-quantize-rows-c1]}}
+  moe.quantize_rows %x into(%c, %s, %g) : (tensor<?x4xf32>, memref<?x4xi8>, memref<?xf32>, memref<?x1xi32>) -> ()
+  return
+}
+
+// -----
+
+// moe-quantize-rows-c2
+func.func @f(%x: tensor<?x20xf32>) {
+  // expected-error-re@+1 {{expected sums of type {{.*}}but got 'tensor<?x2xi32>'{{.*}}[moe-quantize-rows-c2]}}
+  %c, %s, %g = moe.quantize_rows %x {group = 8} : (tensor<?x20xf32>) -> (tensor<?x20xi8>, tensor<?xf32>, tensor<?x2xi32>)
+  return
+}
+
+// -----
+
+// moe-quantize-rows-c3
+func.func @f(%x: tensor<?x?xf32>) {
+  // expected-error-re@+1 {{expected rows of a static number of columns of at least 1, and a group of at least 0, but got 'tensor<?x?xf32>' and 0{{.*}}[moe-quantize-rows-c3]}}
+  %c, %s, %g = moe.quantize_rows %x : (tensor<?x?xf32>) -> (tensor<?x?xi8>, tensor<?xf32>, tensor<?x1xi32>)
+  return
+}
+
+// -----
+
+// moe-quantize-rows-c3
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error-re@+1 {{but got 'tensor<?x4xf32>' and -8{{.*}}[moe-quantize-rows-c3]}}
+  %c, %s, %g = moe.quantize_rows %x {group = -8} : (tensor<?x4xf32>) -> (tensor<?x4xi8>, tensor<?xf32>, tensor<?x1xi32>)
   return
 }

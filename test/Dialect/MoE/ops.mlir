@@ -421,6 +421,37 @@ func.func @experts_by_region(%rows: tensor<?x8xf32>, %offsets: tensor<3xi32>) ->
 func.func private @packed(!moe.bank<8x4x4xf32, #moe.packed<panel = 4096, depth = 1>>, !moe.bank<8x4x4xbf16, #moe.packed<panel = 16, depth = 2, ways = 2>>)
     attributes {moe_test.schedule = #moe.cpu_schedule<row_block = 64, lanes = 64, dot = bf16_pairs>}
 
+// moe-bank-c7: as many columns per scale as fit
+// moe-weight-c9: stored as bf16
+// CHECK: moe.weight @quantized : !moe.bank<8x4x65536xf32, #moe.quantized<bits = 8, scale = f32>> from ["q.{e}"] {stored = bf16}
+moe.weight @quantized : !moe.bank<8x4x65536xf32, #moe.quantized<bits = 8, scale = f32>> from ["q.{e}"] {stored = bf16}
+
+// moe-bank-c8: packed by words of 8 codes
+// moe-quantized-c1: each number of bits
+// moe-quantized-c2: the smallest and the largest group
+// moe-quantized-c3: each type of scales
+// CHECK-LABEL: func.func private @formats(
+// CHECK-SAME: !moe.bank<8x4x20xf32, #moe.quantized<bits = 4, group = 8, scale = bf16, zero_points = true>, #moe.packed<panel = 16, depth = 8>>
+// CHECK-SAME: !moe.bank<8x4x70000xf32, #moe.quantized<bits = 4, group = 65536, scale = f16>>
+func.func private @formats(!moe.bank<8x4x20xf32, #moe.quantized<bits = 4, group = 8, scale = bf16, zero_points = true>, #moe.packed<panel = 16, depth = 8>>,
+                           !moe.bank<8x4x70000xf32, #moe.quantized<bits = 4, group = 65536, scale = f16, zero_points = false>>)
+
+// moe-quantize-rows-c1: all on tensors, or all on memrefs
+// moe-quantize-rows-c2: codes, scales, and a sum for each run, the last one shorter
+// moe-quantize-rows-c3: one column
+// moe-grouped-matmul-c11: codes times codes, with as many sums as scales
+// CHECK-LABEL: func.func @quantize_rows(
+func.func @quantize_rows(%x: tensor<?x20xf32>, %one: memref<?x1xbf16>, %c1: memref<?x1xi8>, %s1: memref<?xf32>, %g1: memref<?x1xi32>,
+                         %b: !moe.bank<1x6x20xf32, #moe.quantized<bits = 4, group = 8, scale = bf16>>, %i: tensor<?x6xf32>) -> tensor<?x6xf32> {
+  // CHECK: %[[Q:.*]]:3 = moe.quantize_rows %{{.*}} {group = 8 : i64} : (tensor<?x20xf32>) -> (tensor<?x20xi8>, tensor<?xf32>, tensor<?x3xi32>)
+  %c, %s, %g = moe.quantize_rows %x {group = 8} : (tensor<?x20xf32>) -> (tensor<?x20xi8>, tensor<?xf32>, tensor<?x3xi32>)
+  // CHECK: moe.quantize_rows %{{.*}} into(%{{.*}}, %{{.*}}, %{{.*}}) : (memref<?x1xbf16>, memref<?x1xi8>, memref<?xf32>, memref<?x1xi32>) -> ()
+  moe.quantize_rows %one into(%c1, %s1, %g1) : (memref<?x1xbf16>, memref<?x1xi8>, memref<?xf32>, memref<?x1xi32>) -> ()
+  // CHECK: moe.grouped_matmul %[[Q]]#0 row_sums(%[[Q]]#2) banks(%{{.*}}) outs(%{{.*}}) :
+  %y = moe.grouped_matmul %c row_sums(%g) banks(%b) outs(%i) : (tensor<?x20xi8>, tensor<?x3xi32>, !moe.bank<1x6x20xf32, #moe.quantized<bits = 4, group = 8, scale = bf16>>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  return %y : tensor<?x6xf32>
+}
+
 // moe-grouped-matmul-c5: two banks
 // moe-grouped-matmul-c6: per_row has the size of rows, not of source
 // moe-grouped-matmul-c7: per_column is E x M

@@ -149,3 +149,23 @@ func.func @aux_loss_importance(%s: memref<?x4xf32>, %loss: memref<f32>) {
   moe.aux_loss %s into(%loss) {kind = #moe.loss<importance_cv2>} : (memref<?x4xf32>, memref<f32>) -> ()
   return
 }
+
+// The largest magnitude, compared as an integer; then codes with a sum for each
+// run of 8 columns and for the 4 that are left, or zeros.
+// CHECK-LABEL: func.func @quantize_rows(
+// CHECK-SAME: %[[X:[a-z0-9]+]]: memref<?x20xf32>, %[[C:[a-z0-9]+]]: memref<?x20xi8>, %[[S:[a-z0-9]+]]: memref<?xf32>, %[[G:[a-z0-9]+]]: memref<?x3xi32>
+// CHECK: scf.parallel
+// CHECK: arith.bitcast {{.*}} : f32 to i32
+// CHECK: arith.maxsi
+// CHECK: memref.store %{{.*}}, %[[S]]
+// CHECK: scf.if
+// CHECK: arith.trunci {{.*}} : i32 to i8
+// CHECK: memref.store %{{.*}}, %[[C]]
+// CHECK: memref.store %{{.*}}, %[[G]]
+// CHECK: memref.store %{{.*}}, %[[C]]
+// CHECK: memref.store %{{.*}}, %[[G]]
+// CHECK: } else {
+func.func @quantize_rows(%x: memref<?x20xf32>, %c: memref<?x20xi8>, %s: memref<?xf32>, %g: memref<?x3xi32>) {
+  moe.quantize_rows %x into(%c, %s, %g) {group = 8} : (memref<?x20xf32>, memref<?x20xi8>, memref<?xf32>, memref<?x3xi32>) -> ()
+  return
+}

@@ -46,3 +46,10 @@ func.func @strided(%rows: memref<?x4xf32, strided<[8, 1]>>, %position: memref<?x
   moe.combine %rows, %position into(%y) : (memref<?x4xf32, strided<[8, 1]>>, memref<?x2xi32>, memref<?x4xf32, strided<[8, 1]>>) -> ()
   return
 }
+
+// CHECK-LABEL: func.func @quantize_rows(
+// CHECK: llvm.call @moe_reference_quantize_rows
+func.func @quantize_rows(%x: memref<?x20xf32>, %c: memref<?x20xi8>, %s: memref<?xf32>, %g: memref<?x3xi32>) {
+  moe.quantize_rows %x into(%c, %s, %g) {group = 8} : (memref<?x20xf32>, memref<?x20xi8>, memref<?xf32>, memref<?x3xi32>) -> ()
+  return
+}

@@ -26,3 +26,13 @@ func.func @depth(%x: memref<?x4xbf16>, %b: !moe.bank<2x6x4xbf16, #moe.packed<pan
       : (memref<?x4xbf16>, !moe.bank<2x6x4xbf16, #moe.packed<panel = 16, depth = 1>>, memref<3xi32>, memref<?x6xf32>) -> ()
   return
 }
+
+// -----
+
+// Quads are codes on both sides.
+func.func @quads(%x: memref<?x4xf32>, %b: !moe.bank<1x16x4xf32, #moe.quantized<bits = 8, scale = f32>, #moe.packed<panel = 16, depth = 4>>, %y: memref<?x16xf32>) {
+  // expected-error-re@+1 {{expected panels of whole vectors with the depth of the dot instruction, but got {{.*}}[moe-to-vector-schedule]}}
+  moe.grouped_matmul %x banks(%b) outs(%y) {schedule = #moe.cpu_schedule<row_block = 6, lanes = 16, dot = i8_quads>}
+      : (memref<?x4xf32>, !moe.bank<1x16x4xf32, #moe.quantized<bits = 8, scale = f32>, #moe.packed<panel = 16, depth = 4>>, memref<?x16xf32>) -> ()
+  return
+}

@@ -59,3 +59,62 @@ func.func @pairs(%x: memref<?x5xbf16>, %b: !moe.bank<1x16x5xbf16, #moe.packed<pa
   }
   return
 }
+
+// -----
+
+// Quads of codes: sums of integers start from what the zero of the codes adds,
+// and meet the scale once. Of 9 columns the last quad has one.
+// CHECK-LABEL: func.func @quads(
+// CHECK-SAME: %[[X:[^:]*]]: memref<?x9xi8>, %[[SUMS:[^:]*]]: memref<?x1xi32>
+// CHECK: %[[SUM:.*]] = memref.load %[[SUMS]]
+// CHECK: arith.muli %[[SUM]], %c-128_i32
+// CHECK: %{{.*}}:2 = scf.for {{.*}} -> (vector<16xi32>, i64)
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// CHECK: vector.from_elements
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// CHECK: arith.sitofp {{.*}} : vector<16xi32> to vector<16xf32>
+// CHECK: vector.fma
+func.func @quads(%x: memref<?x9xi8>, %s: memref<?x1xi32>, %b: !moe.bank<1x16x9xf32, #moe.quantized<bits = 8, scale = f32>, #moe.packed<panel = 16, depth = 4>>, %y: memref<?x16xf32>) {
+  moe.grouped_matmul %x row_sums(%s) banks(%b) outs(%y) {schedule = #moe.cpu_schedule<row_block = 1, lanes = 16, dot = i8_quads>}
+      : (memref<?x9xi8>, memref<?x1xi32>, !moe.bank<1x16x9xf32, #moe.quantized<bits = 8, scale = f32>, #moe.packed<panel = 16, depth = 4>>, memref<?x16xf32>) -> ()
+  return
+}
+
+// -----
+
+// 4 bits with scales and zeros for 8 columns: a loop over these runs, and the
+// rest of 4 columns. Both halves of the bytes are multiplied.
+// CHECK-LABEL: func.func @nibbles(
+// CHECK: scf.for {{.*}} -> (vector<16xf32>, i64)
+// CHECK: arith.andi {{.*}} : vector<16xi32>
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// CHECK: arith.shrui {{.*}} : vector<16xi32>
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// CHECK: arith.extf {{.*}} : vector<16xbf16> to vector<16xf32>
+// The zero times the sum of the row.
+// CHECK: vector.fma
+// CHECK: vector.fma
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// CHECK-NOT: llvm.call_intrinsic
+// CHECK: return
+func.func @nibbles(%x: memref<?x20xi8>, %s: memref<?x3xi32>, %b: !moe.bank<1x16x20xf32, #moe.quantized<bits = 4, group = 8, scale = bf16, zero_points = true>, #moe.packed<panel = 16, depth = 8>>, %y: memref<?x16xf32>) {
+  moe.grouped_matmul %x row_sums(%s) banks(%b) outs(%y) {schedule = #moe.cpu_schedule<row_block = 1, lanes = 16, dot = i8_quads>}
+      : (memref<?x20xi8>, memref<?x3xi32>, !moe.bank<1x16x20xf32, #moe.quantized<bits = 4, group = 8, scale = bf16, zero_points = true>, #moe.packed<panel = 16, depth = 8>>, memref<?x16xf32>) -> ()
+  return
+}
+
+// -----
+
+// Rows of floats: codes become floats, four of them from a word.
+// CHECK-LABEL: func.func @decoded(
+// CHECK: scf.for {{.*}} -> (vector<8xf32>, i64)
+// CHECK-COUNT-4: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK: scf.yield
+// CHECK-NOT: call_intrinsic
+// CHECK: return
+func.func @decoded(%x: memref<?x8xf32>, %b: !moe.bank<1x8x8xf32, #moe.quantized<bits = 8, scale = f32>, #moe.packed<panel = 8, depth = 4>>, %y: memref<?x8xf32>) {
+  moe.grouped_matmul %x banks(%b) outs(%y) {schedule = #moe.cpu_schedule<row_block = 1, lanes = 8, dot = fma>}
+      : (memref<?x8xf32>, !moe.bank<1x8x8xf32, #moe.quantized<bits = 8, scale = f32>, #moe.packed<panel = 8, depth = 4>>, memref<?x8xf32>) -> ()
+  return
+}

@@ -42,3 +42,24 @@ func.func @slice(%e: index) -> tensor<64x32xf32> {
   %s = moe.bank_slice %a[%e] : !moe.bank<2x64x32xf32> -> tensor<64x32xf32>
   return %s : tensor<64x32xf32>
 }
+
+// -----
+
+// Codes by the word, with the instruction for what the rows are; codes of 4 bits
+// with several scales in a row need registers for two kinds of sums.
+// RUN: moe-opt %s -split-input-file -moe-pack-weights="target-features=+avx2,+fma,+avx512f,+avx512vl,+avx512bw,+avx512vnni" | FileCheck %s --check-prefix=VNNI
+// VNNI: moe.weight @eight : !moe.bank<2x64x32xf32, #moe.quantized<bits = 8, scale = f32>, #moe.packed<panel = 32, depth = 4>>
+// VNNI: moe.weight @four : !moe.bank<2x64x32xf32, #moe.quantized<bits = 4, group = 8, scale = bf16>, #moe.packed<panel = 32, depth = 8>>
+// VNNI: moe.grouped_matmul {{.*}} {schedule = #moe.cpu_schedule<row_block = 6, lanes = 16, dot = i8_quads>}
+// VNNI: moe.grouped_matmul {{.*}} {schedule = #moe.cpu_schedule<row_block = 6, lanes = 16, dot = fma>}
+// CHECK: moe.weight @eight : !moe.bank<2x64x32xf32, {{.*}}#moe.packed<panel = {{[0-9]+}}, depth = 4>>
+// CHECK: moe.grouped_matmul {{.*}} {schedule = #moe.cpu_schedule<row_block = {{[0-9]+}}, lanes = 16, dot = fma>}
+moe.weight @eight : !moe.bank<2x64x32xf32, #moe.quantized<bits = 8, scale = f32>> from ["e.{e}"] {stored = bf16}
+moe.weight @four : !moe.bank<2x64x32xf32, #moe.quantized<bits = 4, group = 8, scale = bf16>> from ["f.{e}"]
+func.func @codes(%x: tensor<?x32xi8>, %s: tensor<?x1xi32>, %f: tensor<?x32xf32>, %o: tensor<3xi32>, %i: tensor<?x64xf32>) -> (tensor<?x64xf32>, tensor<?x64xf32>) {
+  %a = moe.get_weight @eight : !moe.bank<2x64x32xf32, #moe.quantized<bits = 8, scale = f32>>
+  %b = moe.get_weight @four : !moe.bank<2x64x32xf32, #moe.quantized<bits = 4, group = 8, scale = bf16>>
+  %y = moe.grouped_matmul %x row_sums(%s) banks(%a) offsets(%o) outs(%i) : (tensor<?x32xi8>, tensor<?x1xi32>, !moe.bank<2x64x32xf32, #moe.quantized<bits = 8, scale = f32>>, tensor<3xi32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+  %z = moe.grouped_matmul %f banks(%b) offsets(%o) outs(%i) : (tensor<?x32xf32>, !moe.bank<2x64x32xf32, #moe.quantized<bits = 4, group = 8, scale = bf16>>, tensor<3xi32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+  return %y, %z : tensor<?x64xf32>, tensor<?x64xf32>
+}

@@ -211,6 +211,24 @@ LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 }
 
 LogicalResult
+QuantizedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                      int64_t bits, int64_t group, Type scale, bool) {
+  if (bits != 4 && bits != 8)
+    return emitError() << "expected codes of 4 or 8 bits, but got " << bits
+                       << " [moe-quantized-c1]";
+  if (group != 0 &&
+      (group < 8 || group > kMostColumnsPerScale || group % 8 != 0))
+    return emitError() << "expected a group of 0, for whole rows, or of a "
+                          "multiple of 8 columns up to "
+                       << kMostColumnsPerScale << ", but got " << group
+                       << " [moe-quantized-c2]";
+  if (!scale.isF32() && !scale.isBF16() && !scale.isF16())
+    return emitError() << "expected scales of f32, bf16 or f16, but got "
+                       << scale << " [moe-quantized-c3]";
+  return success();
+}
+
+LogicalResult
 CPUScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                         int64_t rowBlock, int64_t lanes, Dot) {
   if (rowBlock >= 1 && rowBlock <= 64 && lanes >= 1 && lanes <= 64 &&

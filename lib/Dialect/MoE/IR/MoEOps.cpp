@@ -482,6 +482,50 @@ AuxLossOp::reifyResultShapes(OpBuilder &, ReifiedRankedShapedTypeDims &shapes) {
 }
 
 //===----------------------------------------------------------------------===//
+// QuantizeRowsOp
+//===----------------------------------------------------------------------===//
+
+int64_t QuantizeRowsOp::getGroupSize() {
+  auto group = static_cast<int64_t>(getGroup());
+  return group == 0 ? getNumColumns() : std::min(group, getNumColumns());
+}
+
+int64_t QuantizeRowsOp::getNumGroups() {
+  return llvm::divideCeil(getNumColumns(), getGroupSize());
+}
+
+LogicalResult QuantizeRowsOp::verify() {
+  ShapedType x = getX().getType();
+  auto group = static_cast<int64_t>(getGroup());
+  if (x.isDynamicDim(1) || x.getDimSize(1) < 1 || group < 0)
+    return emitOpError("expected rows of a static number of columns of at "
+                       "least 1, and a group of at least 0, but got ")
+           << x << " and " << group << " [moe-quantize-rows-c3]";
+  int64_t rows = x.getDimSize(0);
+  return verifyRoutingOp(
+      *this, "quantize-rows",
+      {{"codes", {rows, getNumColumns()}, IntegerType::get(getContext(), 8)},
+       {"scales", {rows}, Float32Type::get(getContext())},
+       {"sums", {rows, getNumGroups()}, IntegerType::get(getContext(), 32)}});
+}
+
+void QuantizeRowsOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
+  getRoutingEffects(*this, effects);
+}
+
+LogicalResult
+QuantizeRowsOp::reifyResultShapes(OpBuilder &builder,
+                                  ReifiedRankedShapedTypeDims &shapes) {
+  OpFoldResult rows = sizeOf(builder, getLoc(), getX(), 0);
+  shapes = {{rows, builder.getIndexAttr(getNumColumns())},
+            {rows},
+            {rows, builder.getIndexAttr(getNumGroups())}};
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // ExpertsOp
 //===----------------------------------------------------------------------===//
 
@@ -587,6 +631,27 @@ static SmallVector<Type> getBodyArguments(GroupedMatmulOp op) {
   return types;
 }
 
+/// Codes of rows and their sums come together, and meet codes of banks.
+static LogicalResult verifyRowSums(GroupedMatmulOp op) {
+  ShapedType rows = op.getRows().getType();
+  QuantizedAttr quantized = op.getBankType().getQuantized();
+  bool areCodes = rows.getElementType().isInteger(8);
+  if (!areCodes && !op.getRowSums())
+    return success();
+  if (areCodes && op.getRowSums() && quantized) {
+    auto sums = cast<ShapedType>(op.getRowSums().getType());
+    int64_t columns = op.getBankType().getSliceShape()[1];
+    if (compatible(sums.getDimSize(0), rows.getDimSize(0)) &&
+        sums.getDimSize(1) == quantized.getNumGroups(columns))
+      return success();
+  }
+  return op.emitOpError("expected rows of i8 exactly with quantized banks and "
+                        "row_sums, N x the scales of a row of a bank, but got ")
+         << rows << ", " << op.getBankType() << " and "
+         << (op.getRowSums() ? Type(op.getRowSums().getType()) : Type())
+         << " [moe-grouped-matmul-c11]";
+}
+
 LogicalResult GroupedMatmulOp::verify() {
   bool onTensors = isa<RankedTensorType>(getInit().getType());
   for (Type type : getOperandTypes())
@@ -635,7 +700,7 @@ LogicalResult GroupedMatmulOp::verify() {
       return emitOpError("expected elements of the shape of init, but got ")
              << operand.getType() << " [moe-grouped-matmul-c8]";
   }
-  return success();
+  return verifyRowSums(*this);
 }
 
 LogicalResult GroupedMatmulOp::verifyRegions() {

@@ -68,35 +68,51 @@ int32_t mlir::moe::getDType(Type type) {
 Type BankType::parse(AsmParser &parser) {
   SmallVector<int64_t> shape;
   Type elementType;
+  QuantizedAttr quantized;
   Attribute layout;
   if (parser.parseLess() ||
       parser.parseDimensionList(shape, /*allowDynamic=*/false) ||
       parser.parseType(elementType))
     return Type();
-  if (succeeded(parser.parseOptionalComma()) && parser.parseAttribute(layout))
-    return Type();
+  if (succeeded(parser.parseOptionalComma())) {
+    if (parser.parseAttribute(layout))
+      return Type();
+    quantized = dyn_cast<QuantizedAttr>(layout);
+    if (quantized) {
+      layout = Attribute();
+      if (succeeded(parser.parseOptionalComma()) &&
+          parser.parseAttribute(layout))
+        return Type();
+    }
+  }
   if (parser.parseGreater())
     return Type();
   return parser.getChecked<BankType>(parser.getContext(), shape, elementType,
-                                     layout);
+                                     quantized, layout);
 }
 
 void BankType::print(AsmPrinter &printer) const {
   printer << '<';
   printer.printDimensionList(getShape());
   printer << 'x' << getElementType();
+  if (getQuantized())
+    printer << ", " << getQuantized();
   if (getLayout())
     printer << ", " << getLayout();
   printer << '>';
 }
 
-/// Rows and columns of a packed slice rounded up to whole panels and steps.
-static bool packedElementsOverflow(ArrayRef<int64_t> shape, PackedAttr packed) {
+/// Of a packed bank, whatever it holds, with the scales of codes.
+static constexpr int64_t kMostBytesPerElement = 8;
+
+/// Bytes of packed slices, whose rows and columns are rounded up to whole
+/// panels and steps.
+static bool packedBytesOverflow(ArrayRef<int64_t> shape, PackedAttr packed) {
   int64_t elements = shape[0];
   int64_t panels = llvm::divideCeil(shape[1], packed.getPanel());
   int64_t steps = llvm::divideCeil(shape[2], packed.getDepth());
-  for (int64_t factor :
-       {panels, packed.getPanel(), steps, packed.getDepth(), packed.getWays()})
+  for (int64_t factor : {panels, packed.getPanel(), steps, packed.getDepth(),
+                         packed.getWays(), kMostBytesPerElement})
     if (llvm::MulOverflow(elements, factor, elements))
       return true;
   return false;
@@ -117,16 +133,37 @@ static LogicalResult verifyLayout(function_ref<InFlightDiagnostic()> emitError,
                        << layout << " [moe-bank-c5]";
   }
   auto packed = dyn_cast<PackedAttr>(layout);
-  if (packed && shape.size() == 3 && !packedElementsOverflow(shape, packed))
+  if (packed && shape.size() == 3 && !packedBytesOverflow(shape, packed))
     return success();
   return emitError() << "expected a strided layout, or, for matrices that fit "
                         "into memory, a packed one, but got "
                      << layout << " [moe-bank-c6]";
 }
 
+/// What is quantized is matrices, whose kernels take codes by the word.
+static LogicalResult
+verifyQuantization(function_ref<InFlightDiagnostic()> emitError,
+                   ArrayRef<int64_t> shape, Type elementType,
+                   QuantizedAttr quantized, Attribute layout) {
+  if (shape.size() != 3 || !elementType.isF32() ||
+      quantized.getGroupSize(shape[2]) > kMostColumnsPerScale)
+    return emitError()
+           << "expected a quantized bank of matrices of f32 with at "
+              "most "
+           << kMostColumnsPerScale << " columns per scale [moe-bank-c7]";
+  auto packed = dyn_cast_or_null<PackedAttr>(layout);
+  bool isByWord = packed && packed.getDepth() == quantized.getCodesPerWord();
+  if (layout && !isByWord)
+    return emitError() << "expected a quantized bank without a layout, or "
+                          "packed with a depth of "
+                       << quantized.getCodesPerWord() << ", but got " << layout
+                       << " [moe-bank-c8]";
+  return success();
+}
+
 LogicalResult BankType::verify(function_ref<InFlightDiagnostic()> emitError,
                                ArrayRef<int64_t> shape, Type elementType,
-                               Attribute layout) {
+                               QuantizedAttr quantized, Attribute layout) {
   if (shape.size() < 2 || shape.size() > MOE_MAX_RANK)
     return emitError() << "expected a bank of 2 to " << MOE_MAX_RANK
                        << " dimensions (the experts first), but got "
@@ -143,7 +180,20 @@ LogicalResult BankType::verify(function_ref<InFlightDiagnostic()> emitError,
     if (llvm::MulOverflow(elements, size, elements))
       return emitError() << "expected a bank of fewer than 2^63 elements "
                             "[moe-bank-c4]";
+  if (quantized && failed(verifyQuantization(emitError, shape, elementType,
+                                             quantized, layout)))
+    return failure();
   return verifyLayout(emitError, shape, layout);
+}
+
+BankType BankType::withLayout(Attribute layout) const {
+  return get(getContext(), getShape(), getElementType(), getQuantized(),
+             layout);
+}
+
+BankType BankType::withQuantization(QuantizedAttr quantized) const {
+  return get(getContext(), getShape(), Float32Type::get(getContext()),
+             quantized, getLayout());
 }
 
 RankedTensorType BankType::getSliceType() const {
@@ -162,8 +212,27 @@ int64_t BankType::getNumSteps() const {
   return llvm::divideCeil(getSliceShape()[1], getPacked().getDepth());
 }
 
+int64_t BankType::getPanelBytes() const {
+  PackedAttr packed = getPacked();
+  int64_t rows = packed.getWays() * packed.getPanel();
+  int64_t bytesPerStep =
+      rows * packed.getDepth() *
+      (getQuantized() ? getQuantized().getBits()
+                      : getElementType().getIntOrFloatBitWidth()) /
+      8;
+  int64_t bytes = getNumSteps() * bytesPerStep;
+  if (QuantizedAttr quantized = getQuantized())
+    bytes += quantized.getNumGroups(getSliceShape()[1]) * rows *
+             quantized.getScale().getIntOrFloatBitWidth() / 8 *
+             (quantized.getZeroPoints() ? 2 : 1);
+  return bytes;
+}
+
 MemRefType BankType::getSliceMemRefType() const {
   PackedAttr packed = getPacked();
+  if (packed && getQuantized())
+    return MemRefType::get({getNumPanels() * getPanelBytes()},
+                           IntegerType::get(getContext(), 8));
   if (!packed)
     return MemRefType::get(
         getSliceShape(), getElementType(),

@@ -74,7 +74,8 @@ moe::resolveSource(SourceAttr source, Type type, unsigned numSources,
       ArrayRef<int64_t>(strides).drop_front(hasExpertDim ? 1 : 0);
   ArrayRef<int64_t> sliceExtents = extents.drop_front(hasExpertDim ? 1 : 0);
   resolved.strides = llvm::to_vector(sliceStrides);
-  if (bank && bank.getPacked())
+  // The elements are copied.
+  if (bank && (bank.getPacked() || bank.getQuantized()))
     return resolved;
   for (auto [found, expected, extent] :
        llvm::zip_equal(sliceStrides, getWeightStrides(type), sliceExtents))
@@ -167,6 +168,12 @@ LogicalResult WeightOp::verify() {
   Type type = getType();
   auto bank = dyn_cast<BankType>(type);
   auto tensor = dyn_cast<RankedTensorType>(type);
+  if (std::optional<Type> stored = getStored();
+      stored && (!bank || !bank.getQuantized() ||
+                 !(stored->isF32() || stored->isBF16() || stored->isF16())))
+    return emitOpError("expected stored elements of f32, bf16 or f16, in a "
+                       "quantized bank only, but got ")
+           << *stored << " [moe-weight-c9]";
   if (!bank &&
       !(tensor && tensor.hasStaticShape() && !tensor.getEncoding() &&
         tensor.getRank() <= MOE_MAX_RANK && hasCountableElements(tensor) &&
@@ -192,6 +199,14 @@ LogicalResult WeightOp::verify() {
       return failure();
   }
   return success();
+}
+
+Type WeightOp::getStoredType() {
+  if (std::optional<Type> stored = getStored())
+    return *stored;
+  if (auto bank = dyn_cast<BankType>(getType()))
+    return bank.getElementType();
+  return cast<ShapedType>(getType()).getElementType();
 }
 
 LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbolTable) {

@@ -97,7 +97,8 @@ struct RoutingModel
     newState.addOperands(operands);
     newState.addOperands(buffers);
     typename OpTy::Properties properties = op.getProperties();
-    properties.operandSegmentSizes.back() = buffers.size();
+    if constexpr (OpTy::template hasTrait<OpTrait::AttrSizedOperandSegments>())
+      properties.operandSegmentSizes.back() = buffers.size();
     newState.getOrAddProperties<typename OpTy::Properties>() = properties;
     rewriter.create(newState);
     replaceOpWithBufferizedValues(rewriter, op, buffers);
@@ -266,6 +267,7 @@ void moe::registerBufferizableOpInterfaceExternalModels(
     DispatchOp::attachInterface<RoutingModel<DispatchOp>>(*context);
     CombineOp::attachInterface<RoutingModel<CombineOp>>(*context);
     AuxLossOp::attachInterface<RoutingModel<AuxLossOp>>(*context);
+    QuantizeRowsOp::attachInterface<RoutingModel<QuantizeRowsOp>>(*context);
     BankSliceOp::attachInterface<ReadOnlyModel<BankSliceOp>>(*context);
     GetWeightOp::attachInterface<ReadOnlyModel<GetWeightOp>>(*context);
     MakeBankOp::attachInterface<MakeBankModel>(*context);

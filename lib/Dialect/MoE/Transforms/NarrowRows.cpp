@@ -22,11 +22,19 @@ using namespace mlir::moe;
 
 namespace {
 
+bool hasF32Rows(GroupedMatmulOp op) {
+  return op.getNumResults() == 1 &&
+         op.getRows().getType().getElementType().isF32();
+}
+
 /// f32 rows times banks of a narrower float.
 bool isMixed(GroupedMatmulOp op) {
-  Type bank = op.getBankType().getElementType();
-  return op.getNumResults() == 1 &&
-         op.getRows().getType().getElementType().isF32() && bank.isBF16();
+  return hasF32Rows(op) && op.getBankType().getElementType().isBF16();
+}
+
+/// f32 rows times codes.
+bool meetsCodes(GroupedMatmulOp op) {
+  return hasF32Rows(op) && op.getBankType().getQuantized();
 }
 
 class RowNarrower {
@@ -78,6 +86,65 @@ private:
                                               element, yield->getOperand(0)));
   }
 
+public:
+  /// Rows become codes.
+  void quantize(GroupedMatmulOp op) {
+    BankType bank = op.getBankType();
+    int64_t columns = bank.getSliceShape()[1];
+    int64_t group = bank.getQuantized().getGroupSize(columns);
+    QuantizeRowsOp &codes = quantized[{op.getRows(), group}];
+    if (!codes)
+      codes = createCodes(op.getRows(), columns, group);
+    scaleSums(op, codes.getScales());
+    op.getRowSumsMutable().assign(codes.getSums());
+    op.getRowsMutable().assign(codes.getCodes());
+  }
+
+private:
+  QuantizeRowsOp createCodes(Value rows, int64_t columns, int64_t group) {
+    rewriter.setInsertionPointAfterValue(rows);
+    int64_t count = cast<ShapedType>(rows.getType()).getDimSize(0);
+    int64_t runs = llvm::divideCeil(columns, group);
+    Type types[] = {
+        RankedTensorType::get({count, columns}, rewriter.getI8Type()),
+        RankedTensorType::get({count}, rewriter.getF32Type()),
+        RankedTensorType::get({count, runs}, rewriter.getI32Type())};
+    return QuantizeRowsOp::create(
+        rewriter, rows.getLoc(), types, rows, ValueRange(),
+        rewriter.getI64IntegerAttr(group == columns ? 0 : group));
+  }
+
+  /// The sums of `op` get the factor scales[row].
+  void scaleSums(GroupedMatmulOp op, Value scales) {
+    Location loc = op.getLoc();
+    size_t numBanks = op.getBanks().size();
+    if (!op.hasBody())
+      createBody(op);
+    Block &body = op.getBody().front();
+    unsigned index = numBanks + op.getPerRow().size();
+    op.getPerRowMutable().append(scales);
+    BlockArgument scale =
+        body.insertArgument(index, rewriter.getF32Type(), loc);
+    rewriter.setInsertionPointToStart(&body);
+    for (BlockArgument sum : body.getArguments().take_front(numBanks)) {
+      if (sum.use_empty())
+        continue;
+      Value scaled = arith::MulFOp::create(rewriter, loc, sum, scale);
+      sum.replaceAllUsesExcept(scaled, scaled.getDefiningOp());
+    }
+  }
+
+  /// What an op without a body computes: init + sum.
+  void createBody(GroupedMatmulOp op) {
+    Location loc = op.getLoc();
+    Type f32 = rewriter.getF32Type();
+    Block *body =
+        rewriter.createBlock(&op.getBody(), {}, {f32, f32}, {loc, loc});
+    Value result = arith::AddFOp::create(rewriter, loc, body->getArgument(1),
+                                         body->getArgument(0));
+    YieldOp::create(rewriter, loc, result);
+  }
+
   Value convert(Value rows, Type element) {
     rewriter.setInsertionPointAfterValue(rows);
     Location loc = rows.getLoc();
@@ -99,20 +166,25 @@ private:
 
   IRRewriter rewriter;
   DenseMap<Value, Value> converted;
+  DenseMap<std::pair<Value, int64_t>, QuantizeRowsOp> quantized;
 };
 
 struct NarrowRowsPass : public moe::impl::NarrowRowsPassBase<NarrowRowsPass> {
+  using NarrowRowsPassBase::NarrowRowsPassBase;
+
   void runOnOperation() override {
+    if (activations == Activations::F32)
+      return;
     RowNarrower narrower(&getContext());
     SmallVector<GroupedMatmulOp> ops;
-    getOperation()->walk([&](GroupedMatmulOp op) {
-      if (isMixed(op))
-        ops.push_back(op);
-    });
+    getOperation()->walk([&](GroupedMatmulOp op) { ops.push_back(op); });
     for (GroupedMatmulOp op : ops) {
-      // The result of another may have become narrow since.
-      if (isMixed(op))
+      if (activations == Activations::Int8 && meetsCodes(op))
+        narrower.quantize(op);
+      else if (isMixed(op))
         narrower.narrow(op);
+      else
+        continue;
       ++numNarrowed;
     }
   }

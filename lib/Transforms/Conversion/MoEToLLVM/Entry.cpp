@@ -479,14 +479,27 @@ static Constant describePacking(WeightOp weight, int64_t index,
        Constant::i64(owner ? indexOf(owner.getAttr()) : index)});
 }
 
+/// What becomes of the elements when they are bound; see moe_quantization.
+static Constant describeQuantization(WeightOp weight) {
+  auto bank = dyn_cast<BankType>(weight.getType());
+  QuantizedAttr format = bank ? bank.getQuantized() : QuantizedAttr();
+  if (!format)
+    return Constant::record({Constant::i32(0), Constant::i32(0),
+                             Constant::i64(0), Constant::i32(0),
+                             Constant::i32(0)});
+  return Constant::record(
+      {Constant::i32(format.getBits()),
+       Constant::i32(getDType(format.getScale())),
+       Constant::i64(format.getGroupSize(bank.getSliceShape()[1])),
+       Constant::i32(format.getZeroPoints() ? 1 : 0), Constant::i32(0)});
+}
+
 static Constant describeWeight(ConstantPool &pool, WeightOp weight,
                                Constant packing) {
   Type type = weight.getType();
   auto bank = dyn_cast<BankType>(type);
   ArrayRef<int64_t> shape =
       bank ? bank.getSliceShape() : cast<ShapedType>(type).getShape();
-  Type element =
-      bank ? bank.getElementType() : cast<ShapedType>(type).getElementType();
 
   unsigned numSources = weight.getSources().size();
   std::vector<Constant> sources;
@@ -505,12 +518,13 @@ static Constant describeWeight(ConstantPool &pool, WeightOp weight,
   }
   Constant table =
       pool.table(("moe.sources." + weight.getSymName()).str(), sources);
-  return Constant::record(
-      {pool.string(weight.getSymName()), Constant::i32(getDType(element)),
-       Constant::i32(shape.size()),
-       Constant::i64(bank ? bank.getNumExperts() : 0), Constant::sizes(shape),
-       Constant::sizes(strides), Constant::i64(numSources), table,
-       std::move(packing)});
+  return Constant::record({pool.string(weight.getSymName()),
+                           Constant::i32(getDType(weight.getStoredType())),
+                           Constant::i32(shape.size()),
+                           Constant::i64(bank ? bank.getNumExperts() : 0),
+                           Constant::sizes(shape), Constant::sizes(strides),
+                           Constant::i64(numSources), table, std::move(packing),
+                           describeQuantization(weight)});
 }
 
 /// The table from which entries take the messages of assertions; number 0 is

@@ -132,7 +132,8 @@ struct ConvertMoEToLoopsPass
           .Case([&](PlanOp op) { emitPlan(emit, op); })
           .Case([&](DispatchOp op) { emitDispatch(emit, op); })
           .Case([&](CombineOp op) { emitCombine(emit, op); })
-          .Case([&](AuxLossOp op) { emitAuxLoss(emit, op); });
+          .Case([&](AuxLossOp op) { emitAuxLoss(emit, op); })
+          .Case([&](QuantizeRowsOp op) { emitQuantizeRows(emit, op); });
     };
     if (failed(lowerRoutingOps(getOperation(), lower)))
       signalPassFailure();

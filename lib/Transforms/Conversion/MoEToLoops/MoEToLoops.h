@@ -19,6 +19,7 @@ void emitPlan(LoopEmitter &emit, PlanOp op);
 void emitDispatch(LoopEmitter &emit, DispatchOp op);
 void emitCombine(LoopEmitter &emit, CombineOp op);
 void emitAuxLoss(LoopEmitter &emit, AuxLossOp op);
+void emitQuantizeRows(LoopEmitter &emit, QuantizeRowsOp op);
 
 /// The norm of `count` weights that `weight(i)` yields (0 for those left out),
 /// with the eps of `attr`.

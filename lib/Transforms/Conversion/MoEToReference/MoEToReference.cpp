@@ -133,7 +133,7 @@ private:
     auto i32Constant = [&](int64_t value) {
       return LLVM::ConstantOp::create(b, i32, b.getI32IntegerAttr(value));
     };
-    store(i32Constant(type.getElementType().isF32() ? MOE_F32 : MOE_I32), {1});
+    store(i32Constant(getDType(type.getElementType())), {1});
     store(i32Constant(type.getRank()), {2});
     for (int32_t dim = 0; dim < type.getRank(); ++dim)
       store(toI64(memref::DimOp::create(b, memref, dim)), {3, dim});
@@ -200,6 +200,11 @@ private:
     } else if (auto loss = dyn_cast<AuxLossOp>(op)) {
       call.emit("moe_reference_aux_loss", call.constant(loss.getAbiAttrs()),
                 {loss.getValues(), loss.getIds()}, loss.getInto(), none);
+    } else if (auto quantize = dyn_cast<QuantizeRowsOp>(op)) {
+      moe_quantize_rows_attrs attrs = {
+          static_cast<int64_t>(quantize.getGroup())};
+      call.emit("moe_reference_quantize_rows", call.constant(attrs),
+                {quantize.getX()}, quantize.getInto(), none);
     }
   }
 };

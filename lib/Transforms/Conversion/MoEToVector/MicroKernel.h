@@ -15,11 +15,13 @@ namespace mlir::moe {
 
 /// Which part of a grouped matmul a kernel computes.
 struct KernelTask {
-  SmallVector<Value> banks;     ///< panels x steps x (panel * depth), per bank
+  /// Panels x steps x (panel * depth) per bank, or bytes if it is quantized.
+  SmallVector<Value> banks;
   SmallVector<Value> perColumn; ///< M, per operand
   Value panel;                  ///< index of the panel
   Value firstRow;               ///< of the result
   int64_t numRows;
+  SmallVector<Value> sources; ///< of op.getRows(), one per row
   /// Memory that comes into the second-level cache meanwhile: an address and
   /// the bytes per step of K, both as i64 in units of 1 / 256 byte.
   Value prefetch, prefetchStep;

@@ -191,10 +191,8 @@ private:
   /// behind the last one nothing is read, since asking cannot fail. One block
   /// waits for its own panel, which would only come later.
   std::pair<Value, Value> nextPanel(KernelTask &task, Value blocks) {
-    PackedAttr packed = bank.getPacked();
-    int64_t step = packed.getWays() * packed.getPanel() * packed.getDepth() *
-                   bank.getElementType().getIntOrFloatBitWidth() / 8;
-    int64_t bytes = bank.getNumSteps() * step;
+    int64_t bytes = bank.getPanelBytes();
+    int64_t steps = bank.getNumSteps();
     auto constant = [&](int64_t value) -> Value {
       return arith::ConstantIntOp::create(emit, value, 64);
     };
@@ -206,10 +204,11 @@ private:
     Value panels = toI64(emit.add(task.panel, emit.index(1)));
     Value next = emit.add(base, emit.mul(panels, constant(bytes)));
     Value isOne = emit.equal(blocks, emit.index(1));
-    task.prefetchStep = emit.select(
-        isOne, constant(0),
-        arith::DivUIOp::create(emit, constant(step * 256), toI64(blocks)));
-    Value perBlock = emit.mul(task.prefetchStep, constant(bank.getNumSteps()));
+    task.prefetchStep =
+        emit.select(isOne, constant(0),
+                    arith::DivUIOp::create(emit, constant(bytes * 256 / steps),
+                                           toI64(blocks)));
+    Value perBlock = emit.mul(task.prefetchStep, constant(steps));
     return {arith::ShLIOp::create(emit, next, constant(8)), perBlock};
   }
 
@@ -238,6 +237,23 @@ struct ConvertMoEToVectorPass
   }
 
 private:
+  /// Whether the dot instruction of `op` fits what it multiplies.
+  static bool hasKernel(GroupedMatmulOp op) {
+    BankType bank = op.getBankType();
+    int64_t depth = bank.getPacked().getDepth();
+    Type rows = op.getRows().getType().getElementType();
+    switch (op.getSchedule()->getDot()) {
+    case Dot::FMA:
+      return bank.getQuantized() || depth == 1;
+    case Dot::BF16Pairs:
+      return !bank.getQuantized() && depth == 2 && rows.isBF16() &&
+             bank.getElementType().isBF16();
+    case Dot::I8Quads:
+      return bank.getQuantized() && rows.isInteger(8);
+    }
+    llvm_unreachable("all instructions are handled");
+  }
+
   LogicalResult check(GroupedMatmulOp op) {
     PackedAttr packed = op.getBankType().getPacked();
     if (op.getNumResults() || !op.getSchedule() || !packed)
@@ -246,8 +262,7 @@ private:
           "moe-pack-weights and bufferize first "
           "[moe-to-vector-form]");
     CPUScheduleAttr schedule = *op.getSchedule();
-    int64_t depth = schedule.getDot() == Dot::BF16Pairs ? 2 : 1;
-    if (packed.getPanel() % schedule.getLanes() || packed.getDepth() != depth)
+    if (packed.getPanel() % schedule.getLanes() || !hasKernel(op))
       return op.emitOpError(
                  "expected panels of whole vectors with the depth of "
                  "the dot instruction, but got ")

@@ -190,6 +190,34 @@ int32_t moe_ref_aux_loss(const moe_aux_loss_attrs *attrs,
                          moe_tensor *loss, moe_error *error);
 
 //===----------------------------------------------------------------------===//
+// moe.quantize_rows and quantized banks
+//===----------------------------------------------------------------------===//
+
+/// x[r, k] is about scales[r] * codes[r, k]. In f32, with m the largest
+/// magnitude of a row: scale m / 127, codes x * (127 / m) rounded to nearest,
+/// ties to even. If 127 / m is infinite, scale and codes are 0; if the row
+/// holds an infinity or a NaN, the scale is NaN and the codes are 0. sums[r, g]
+/// is the sum of the codes of the g-th run of `group` columns, all if `group`
+/// is 0.
+///
+/// x <N x K>, K >= 1; codes <N x K>, i8; scales <N>; sums <N x ceil(K /
+/// group)>.
+int32_t moe_ref_quantize_rows(const moe_quantize_rows_attrs *attrs,
+                              const moe_tensor *x, moe_tensor *codes,
+                              moe_tensor *scales, moe_tensor *sums,
+                              moe_error *error);
+
+/// One matrix of a quantized bank, by the rule of moe_quantization, but with
+/// any group from 1 on. `values` is what the codes stand for.
+///
+/// w <N x K>, K >= 1; codes <N x K>, i32; scales, zeros <N x ceil(K / group)>;
+/// values <N x K>.
+int32_t moe_ref_quantize(const moe_quantization *format, const moe_tensor *w,
+                         moe_tensor *codes, moe_tensor *scales,
+                         moe_tensor *zeros, moe_tensor *values,
+                         moe_error *error);
+
+//===----------------------------------------------------------------------===//
 // moe.grouped_matmul and moe.experts
 //===----------------------------------------------------------------------===//
 

@@ -22,6 +22,7 @@
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace mlir {
 /// Attribute parameters that are numbers of f64, e.g. `eps = 1.0e-20`.
@@ -37,6 +38,11 @@ template <> struct FieldParser<llvm::APFloat> {
 
 #include "MoE/Dialect/MoE/IR/MoEDialect.h.inc"
 #include "MoE/Dialect/MoE/IR/MoEEnums.h.inc"
+
+namespace mlir::moe {
+/// Sums of so many products of codes fit into 32 bits.
+constexpr int64_t kMostColumnsPerScale = 65536;
+} // namespace mlir::moe
 
 #define GET_ATTRDEF_CLASSES
 #include "MoE/Dialect/MoE/IR/MoEAttrs.h.inc"

@@ -210,6 +210,41 @@ def MoE_SourceAttr : MoE_Attr<"Source", "source"> {
   }];
 }
 
+def MoE_QuantizedAttr : MoE_Attr<"Quantized", "quantized"> {
+  let summary = "how the matrices of a bank are stored as small integers";
+  let description = [{
+    Element (n, k) of a matrix is scale * (code - zero). Its code has `bits`
+    bits; scale and zero belong to row n and to the run of `group` columns that
+    k is in, or to all of row n where `group` is 0. The scale has the type
+    `scale`. The zero is 2^(bits - 1), or, with `zero_points`, a code of its own
+    for each scale.
+
+    ```mlir
+    func.func private @f(!moe.bank<8x256x192xf32, #moe.quantized<bits = 4, group = 32, scale = bf16>>)
+    ```
+  }];
+  let parameters = (ins "int64_t":$bits,
+                        DefaultValuedParameter<"int64_t", "0">:$group,
+                        "::mlir::Type":$scale,
+                        DefaultValuedParameter<"bool", "false">:$zero_points);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Columns that share a scale in a row of `columns`.
+    int64_t getGroupSize(int64_t columns) const {
+      return getGroup() == 0 ? columns : std::min(getGroup(), columns);
+    }
+    /// Scales of a row of `columns`.
+    int64_t getNumGroups(int64_t columns) const {
+      return ::llvm::divideCeil(columns, getGroupSize(columns));
+    }
+    /// The code of 0 where it is the same everywhere.
+    int64_t getFixedZero() const { return int64_t(1) << (getBits() - 1); }
+    /// Codes that 4 bytes hold: the depth of a packed layout.
+    int64_t getCodesPerWord() const { return 32 / getBits(); }
+  }];
+}
+
 def MoE_PackedAttr : MoE_Attr<"Packed", "packed"> {
   let summary = "a layout of matrices in panels that a kernel streams";
   let description = [{
@@ -224,6 +259,12 @@ def MoE_PackedAttr : MoE_Attr<"Packed", "packed"> {
 
     With `ways` above 1, the steps of as many banks of one shape alternate in
     memory, so that a kernel that needs them together reads one stream.
+
+    In a quantized bank the elements are codes, of which `depth` fill 4 bytes:
+    byte i holds code i, or, of 4 bits, code i in its low and code i + 4 in its
+    high half. Behind the steps of each run of columns that share a scale lie the
+    scales of all rows of the panel, way by way, and then their zeros, in the type
+    of the scales. A run begins with a step of its own.
 
     ```mlir
     func.func private @f(!moe.bank<8x256x192xbf16, #moe.packed<panel = 32, depth = 2>>)
@@ -241,7 +282,8 @@ def MoE_PackedAttr : MoE_Attr<"Packed", "packed"> {
 
 def MoE_Dot : MoE_Enum<"Dot", "the instruction that multiplies and adds", [
   I32EnumAttrCase<"FMA", 0, "fma">,
-  I32EnumAttrCase<"BF16Pairs", 1, "bf16_pairs">]>;
+  I32EnumAttrCase<"BF16Pairs", 1, "bf16_pairs">,
+  I32EnumAttrCase<"I8Quads", 2, "i8_quads">]>;
 def MoE_DotAttr : MoE_EnumAttr<MoE_Dot, "dot">;
 
 def MoE_CPUScheduleAttr : MoE_Attr<"CPUSchedule", "cpu_schedule"> {

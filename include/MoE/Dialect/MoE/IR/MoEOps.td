@@ -35,6 +35,8 @@ class MoE_Shaped<list<Type> elements, int rank, string description>
 def MoE_FloatMatrix : MoE_Shaped<[F32], 2, "2-d tensor or memref of f32">;
 def MoE_Matrix : MoE_Shaped<[F32, BF16, F16], 2,
                             "2-d tensor or memref of f32, bf16 or f16">;
+def MoE_Rows : MoE_Shaped<[F32, BF16, F16, I8], 2,
+                          "2-d tensor or memref of f32, bf16, f16 or i8">;
 def MoE_FloatVector : MoE_Shaped<[F32], 1, "1-d tensor or memref of f32">;
 def MoE_IntMatrix : MoE_Shaped<[I32], 2, "2-d tensor or memref of i32">;
 def MoE_IntVector : MoE_Shaped<[I32], 1, "1-d tensor or memref of i32">;
@@ -44,14 +46,13 @@ def MoE_Tensor2 : TensorRankOf<[F32, BF16, F16], [2]>;
 class MoE_Op<string mnemonic, list<Trait> traits = []>
     : Op<MoE_Dialect, mnemonic, traits>;
 
-/// An op of the routing chain: a pure function of tensors, or, after
-/// bufferization, the same on memrefs with its results in `into`.
-class MoE_RoutingOp<string mnemonic, list<Trait> traits = []>
+/// A pure function of tensors, or, after bufferization, the same on memrefs with
+/// its results in `into`.
+class MoE_TwoFormOp<string mnemonic, list<Trait> traits = []>
     : MoE_Op<mnemonic, !listconcat([
         DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
         DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface,
-                                  ["reifyResultShapes"]>,
-        AttrSizedOperandSegments], traits)> {
+                                  ["reifyResultShapes"]>], traits)> {
   let hasVerifier = 1;
   code routingOpMethods = [{
     /// Type of the i-th result, in either form.
@@ -62,6 +63,11 @@ class MoE_RoutingOp<string mnemonic, list<Trait> traits = []>
     bool hasTensorSemantics() { return getInto().empty(); }
   }];
 }
+
+/// An op of the routing chain, whose operands are in groups.
+class MoE_RoutingOp<string mnemonic, list<Trait> traits = []>
+    : MoE_TwoFormOp<mnemonic,
+                    !listconcat([AttrSizedOperandSegments], traits)>;
 
 //===----------------------------------------------------------------------===//
 // Weights
@@ -88,11 +94,24 @@ def MoE_WeightOp : MoE_Op<"weight",
     layout has several ways share memory: the first one owns it, and the others
     come after it and say `beside` which one that is and `way` which place of
     each step is theirs.
+
+    A quantized bank is made from tensors of floats when the module is loaded;
+    `stored` is the type that they have in the checkpoint, f32 if it is not given.
+
+    ```mlir
+    moe.weight @gate : !moe.bank<8x256x192xf32, #moe.quantized<bits = 8, scale = f32>>
+      from ["experts.{e}.gate.weight"] {stored = bf16}
+    ```
+  }];
+  let extraClassDeclaration = [{
+    /// Type of the elements in the checkpoint.
+    ::mlir::Type getStoredType();
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttr:$type,
                        TypedArrayAttrBase<MoE_SourceAttr,
                          "array of checkpoint sources">:$sources,
                        OptionalAttr<StrAttr>:$sym_visibility,
+                       OptionalAttr<TypeAttr>:$stored,
                        OptionalAttr<FlatSymbolRefAttr>:$beside,
                        DefaultValuedAttr<I64Attr, "0">:$way);
   let builders = [
@@ -100,6 +119,7 @@ def MoE_WeightOp : MoE_Op<"weight",
                    "::mlir::ArrayAttr":$sources), [{
       build($_builder, $_state, name, ::mlir::TypeAttr::get(type), sources,
             /*sym_visibility=*/::mlir::StringAttr(),
+            /*stored=*/::mlir::TypeAttr(),
             /*beside=*/::mlir::FlatSymbolRefAttr(),
             $_builder.getI64IntegerAttr(0));
     }]>
@@ -451,6 +471,41 @@ def MoE_ExpertsOp : MoE_Op<"experts", [
   }];
 }
 
+def MoE_QuantizeRowsOp : MoE_TwoFormOp<"quantize_rows"> {
+  let summary = "rounds each row to 8-bit integers times a scale of its own";
+  let description = [{
+    x[r, k] is about scales[r] * codes[r, k], with codes from -127 to 127:
+
+        m = the largest |x[r, k]|     scales[r] = m / 127
+        codes[r, k] = x[r, k] * (127 / m), rounded to nearest, ties to even
+        sums[r, g]  = sum of codes[r, k] over the g-th run of `group` columns
+
+    with all arithmetic in f32. Where 127 / m is infinite, as for a row of zeros,
+    scale and codes are 0. Where the row holds an infinity or a NaN, the scale is
+    NaN and the codes are 0. The last run may be shorter; `group` = 0 is one run.
+
+    ```mlir
+    %codes, %scales, %sums = moe.quantize_rows %x {group = 32}
+      : (tensor<?x192xf32>) -> (tensor<?x192xi8>, tensor<?xf32>, tensor<?x6xi32>)
+    ```
+  }];
+  let arguments = (ins MoE_Matrix:$x, Variadic<AnyMemRef>:$into,
+                       DefaultValuedAttr<I64Attr, "0">:$group);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    $x (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
+  }];
+  let extraClassDeclaration = routingOpMethods # [{
+    ::mlir::Value getCodes() { return getResult(0); }
+    ::mlir::Value getScales() { return getResult(1); }
+    ::mlir::Value getSums() { return getResult(2); }
+    int64_t getNumColumns() { return getX().getType().getDimSize(1); }
+    /// Columns of a run, and how many runs there are.
+    int64_t getGroupSize();
+    int64_t getNumGroups();
+  }];
+}
+
 def MoE_GroupedMatmulOp : MoE_Op<"grouped_matmul", [
     AttrSizedOperandSegments, DestinationStyleOpInterface,
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
@@ -468,7 +523,9 @@ def MoE_GroupedMatmulOp : MoE_Op<"grouped_matmul", [
     one bank, and the result is init + sum. Without offsets all rows are group 0.
     With `source`, the row that is read is source[r] instead of r, of `rows` and
     of `per_row`. Products and sums are f32; the order of summation is not
-    specified. Rows from the last offset on keep the value of `init`.
+    specified. Rows may be codes (i8) where the banks are quantized; `row_sums`
+    then holds their sums over the columns of each scale of a bank, as
+    `moe.quantize_rows` computes them, and products of codes are summed exactly. Rows from the last offset on keep the value of `init`.
 
     ```mlir
     %y = moe.grouped_matmul %rows banks(%bank) offsets(%offsets) outs(%init)
@@ -485,7 +542,8 @@ def MoE_GroupedMatmulOp : MoE_Op<"grouped_matmul", [
     }
     ```
   }];
-  let arguments = (ins MoE_Matrix:$rows, Optional<MoE_IntVector>:$source,
+  let arguments = (ins MoE_Rows:$rows, Optional<MoE_IntVector>:$source,
+                       Optional<MoE_IntMatrix>:$row_sums,
                        Variadic<MoE_BankType>:$banks,
                        Optional<MoE_IntVector>:$offsets,
                        Variadic<MoE_FloatVector>:$per_row,
@@ -496,7 +554,7 @@ def MoE_GroupedMatmulOp : MoE_Op<"grouped_matmul", [
   let results = (outs Variadic<MoE_Tensor2>:$results);
   let regions = (region MaxSizedRegion<1>:$body);
   let assemblyFormat = [{
-    $rows (`[` $source^ `]`)? `banks` `(` $banks `)`
+    $rows (`[` $source^ `]`)? (`row_sums` `(` $row_sums^ `)`)? `banks` `(` $banks `)`
     (`offsets` `(` $offsets^ `)`)? (`per_row` `(` $per_row^ `)`)?
     (`per_column` `(` $per_column^ `)`)? (`elements` `(` $elements^ `)`)?
     `outs` `(` $init `)` attr-dict `:` functional-type(operands, results)

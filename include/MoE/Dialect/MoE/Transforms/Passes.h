@@ -10,6 +10,7 @@
 #define MOE_DIALECT_MOE_TRANSFORMS_PASSES_H
 
 #include "MoE/Dialect/MoE/IR/MoE.h"
+#include "MoE/Dialect/MoE/Transforms/Precision.h"
 #include "MoE/Dialect/MoE/Transforms/RowTile.h"
 #include "mlir/Pass/Pass.h"
 

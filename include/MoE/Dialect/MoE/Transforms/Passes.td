@@ -66,21 +66,36 @@ def GroupMatmulsPass : Pass<"moe-group-matmuls"> {
 }
 
 def NarrowRowsPass : Pass<"moe-narrow-rows"> {
-  let summary = "gives rows the type of the bf16 weights that they meet";
+  let summary = "gives rows the type of the narrow weights that they meet";
   let description = [{
     f32 rows of a `moe.grouped_matmul` with bf16 banks are rounded to bf16, as a
     model computes whose activations are bf16: rows of the graph once, whoever
     reads them; rows that another grouped matmul computes in its body, so that
     they are written as bf16. Sums stay f32.
 
+    With `activations=int8`, rows that meet quantized banks also become codes of
+    8 bits (`moe.quantize_rows`), once, whoever reads them, before they are
+    gathered. The body multiplies each sum by the scale of its row.
+
     *Expects* the result of `moe-group-matmuls`, before schedules are chosen:
-    instructions that multiply pairs of bf16 need both operands so.
+    instructions that multiply pairs or quads need both operands so.
   }];
+  let options = [
+    Option<"activations", "activations", "::mlir::moe::Activations",
+           /*default=*/"::mlir::moe::Activations::BF16",
+           "the narrowest type that rows get", [{::llvm::cl::values(
+             clEnumValN(::mlir::moe::Activations::F32, "f32", "none is narrowed"),
+             clEnumValN(::mlir::moe::Activations::BF16, "bf16",
+                        "bf16 where they meet bf16"),
+             clEnumValN(::mlir::moe::Activations::Int8, "int8",
+                        "codes where they meet codes, else as bf16"))}]>
+  ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect",
+                           "::mlir::moe::MoEDialect",
                            "::mlir::tensor::TensorDialect"];
   let statistics = [
-    Statistic<"numNarrowed", "narrowed", "matmuls whose rows became bf16">];
+    Statistic<"numNarrowed", "narrowed", "matmuls whose rows became narrow">];
 }
 
 def TileExpertsPass : Pass<"moe-tile-experts"> {

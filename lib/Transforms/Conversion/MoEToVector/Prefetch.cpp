@@ -1,0 +1,29 @@
+//===- Prefetch.cpp - Memory that comes into the cache meanwhile
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Sums.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+using namespace mlir::moe;
+
+Value moe::emitPrefetch(LoopEmitter &emit, Value position, Value step) {
+  auto constant = [&](int64_t value) -> Value {
+    return arith::ConstantIntOp::create(emit, value, 64);
+  };
+  auto ask = [&](Value position) {
+    Value address = arith::ShRUIOp::create(emit, position, constant(8));
+    Value pointer = LLVM::IntToPtrOp::create(
+        emit, LLVM::LLVMPointerType::get(emit.getContext()), address);
+    // A read, kept in the second-level cache, of data.
+    LLVM::Prefetch::create(emit, pointer, /*rw=*/0, /*hint=*/2, /*cache=*/1);
+  };
+  ask(position);
+  ask(emit.add(position, arith::ShRUIOp::create(emit, step, constant(1))));
+  return emit.add(position, step);
+}

@@ -1,0 +1,348 @@
+//===- QuantizeTest.cpp - Codes of rows and weights against the oracle
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Layer.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+#include "gtest/gtest.h"
+#include <cmath>
+#include <limits>
+
+using namespace moe;
+using namespace moe::test;
+
+namespace {
+
+std::unique_ptr<Session> open(const std::string &text,
+                              const SessionOptions &options) {
+  auto session = Session::openText(text, options);
+  if (session)
+    return std::move(*session);
+  ADD_FAILURE() << llvm::toString(session.takeError());
+  return nullptr;
+}
+
+void call(Session &session, llvm::ArrayRef<moe_tensor> in,
+          llvm::MutableArrayRef<moe_tensor> out) {
+  auto function = session.find();
+  if (!function)
+    ADD_FAILURE() << llvm::toString(function.takeError());
+  else if (llvm::Error error = session.call(**function, in, out))
+    ADD_FAILURE() << llvm::toString(std::move(error));
+}
+
+bool haveSameBits(const Tensor &a, const Tensor &b, int64_t bytes) {
+  return std::memcmp(a.i32(), b.i32(), a.size() * bytes) == 0;
+}
+
+//===----------------------------------------------------------------------===//
+// moe.quantize_rows
+//===----------------------------------------------------------------------===//
+
+/// Where compiled code runs: processor, or the oracle.
+struct Path {
+  const char *targetCPU;
+  bool reference;
+};
+constexpr Path paths[] = {
+    {"", false}, {"haswell", false}, {"x86-64", false}, {"", true}};
+
+SessionOptions optionsOf(const Path &path) {
+  SessionOptions options;
+  options.targetCPU = path.targetCPU;
+  options.reference = path.reference;
+  return options;
+}
+
+std::string rowsText(int64_t columns, int64_t group) {
+  std::string K = std::to_string(columns);
+  std::string runs =
+      std::to_string(group == 0 ? 1 : (columns + group - 1) / group);
+  auto shape = [](const std::string &sizes) {
+    return " {moe.shape = [\"tokens\"" + sizes + "]}";
+  };
+  std::string codes = "tensor<?x" + K + "xi8>",
+              sums = "tensor<?x" + runs + "xi32>";
+  return "func.func @f(%x: tensor<?x" + K + "xf32>" + shape(", " + K) +
+         ") -> (" + codes + shape(", " + K) + ", tensor<?xf32>" + shape("") +
+         ", " + sums + shape(", " + runs) +
+         ") {\n  %c, %s, %g = moe.quantize_rows %x {group = " +
+         std::to_string(group) + "} : (tensor<?x" + K + "xf32>) -> (" + codes +
+         ", tensor<?xf32>, " + sums + ")\n  return %c, %s, %g : " + codes +
+         ", tensor<?xf32>, " + sums + "\n}\n";
+}
+
+struct Codes {
+  Tensor codes, scales, sums;
+  Codes(int64_t rows, int64_t columns, int64_t runs)
+      : codes(MOE_I8, {rows, columns}), scales(MOE_F32, {rows}),
+        sums(MOE_I32, {rows, runs}) {}
+};
+
+/// Equal bit by bit: the specification names each rounding.
+void expectSameCodes(Session &session, const Tensor &x, int64_t group) {
+  int64_t rows = x.dim(0), columns = x.dim(1);
+  int64_t runs = group == 0 ? 1 : (columns + group - 1) / group;
+  Codes got(rows, columns, runs), want(rows, columns, runs);
+  moe_tensor in[] = {x.abi()};
+  moe_tensor out[] = {got.codes.abi(), got.scales.abi(), got.sums.abi()};
+  call(session, in, out);
+  moe_quantize_rows_attrs attrs = {group};
+  moe_tensor codes = want.codes.abi(), scales = want.scales.abi(),
+             sums = want.sums.abi();
+  moe_error error = {};
+  ASSERT_EQ(moe_ref_quantize_rows(&attrs, in, &codes, &scales, &sums, &error),
+            MOE_OK)
+      << error.message;
+  EXPECT_TRUE(haveSameBits(got.codes, want.codes, 1));
+  EXPECT_TRUE(haveSameBits(got.sums, want.sums, 4));
+  for (int64_t row = 0; row < rows; ++row) {
+    float a = got.scales.f32()[row], b = want.scales.f32()[row];
+    EXPECT_TRUE(a == b || (std::isnan(a) && std::isnan(b)))
+        << "row " << row << ": " << a << " instead of " << b;
+  }
+  EXPECT_TRUE(got.codes.isIntact() && got.scales.isIntact() &&
+              got.sums.isIntact());
+}
+
+TEST(QuantizeRows, EqualsTheOracleBitByBit) {
+  // NOLINTNEXTLINE(bugprone-random-generator-seed): the same every time.
+  std::mt19937_64 random(3);
+  std::normal_distribution<float> normal;
+  for (const Path &path : paths)
+    for (auto [columns, group] : {std::pair<int64_t, int64_t>{1, 0},
+                                  {7, 0},
+                                  {64, 32},
+                                  {75, 32},
+                                  {200, 8},
+                                  {1000, 0}}) {
+      SCOPED_TRACE(std::string(path.targetCPU) +
+                   " K = " + std::to_string(columns));
+      auto session = open(rowsText(columns, group), optionsOf(path));
+      ASSERT_TRUE(session);
+      for (int64_t rows : {0, 1, 37}) {
+        Tensor x(MOE_F32, {rows, columns});
+        for (int64_t i = 0; i < x.size(); ++i)
+          x.f32()[i] = std::ldexp(normal(random), int(random() % 40) - 20);
+        expectSameCodes(*session, x, group);
+      }
+    }
+}
+
+TEST(QuantizeRows, ExtremeRows) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const float notANumber = std::numeric_limits<float>::quiet_NaN();
+  const float tiny = std::numeric_limits<float>::denorm_min();
+  const float huge = std::numeric_limits<float>::max();
+  const float values[][4] = {{0, 0, 0, 0},
+                             {-0.0f, 0, 0, 0},
+                             {tiny, 0, -tiny, 0},
+                             {1e-37f, 2e-37f, 0, 0},
+                             {3.7e-37f, 0, 1e-37f, 0},
+                             {huge, -huge, 1, 0},
+                             {infinity, 1, 2, 3},
+                             {-infinity, 1, 2, 3},
+                             {notANumber, 1, 2, 3},
+                             {1, 2, notANumber, infinity},
+                             {127, 0.5f, 1.5f, -2.5f},
+                             {-1, 1, -1, 1}};
+  Tensor x(MOE_F32, {std::size(values), 4});
+  for (auto [row, elements] : llvm::enumerate(values))
+    llvm::copy(elements, x.f32() + 4 * row);
+  for (const Path &path : paths) {
+    SCOPED_TRACE(path.targetCPU);
+    auto session = open(rowsText(4, 0), optionsOf(path));
+    ASSERT_TRUE(session);
+    expectSameCodes(*session, x, 0);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Quantized banks
+//===----------------------------------------------------------------------===//
+
+/// rows times a bank of 2 matrices N x K, of which rows 0..K-1 meet the first.
+struct BankCase {
+  int64_t N, K;
+  moe_quantization format;
+  int32_t stored;
+};
+
+std::string nameOf(int32_t dtype) {
+  return dtype == MOE_F32 ? "f32" : dtype == MOE_BF16 ? "bf16" : "f16";
+}
+
+std::string bankText(const BankCase &c) {
+  std::string N = std::to_string(c.N), K = std::to_string(c.K);
+  std::string bank =
+      "!moe.bank<2x" + N + "x" + K +
+      "xf32, #moe.quantized<bits = " + std::to_string(c.format.bits) +
+      ", group = " + std::to_string(c.format.group) +
+      ", scale = " + nameOf(c.format.scale_dtype) +
+      (c.format.zero_points ? ", zero_points = true" : "") + ">>";
+  std::string rows = "tensor<?x" + K + "xf32>",
+              result = "tensor<?x" + N + "xf32>";
+  return "moe.weight @w : " + bank +
+         " from [\"w.{e}\"] {stored = " + nameOf(c.stored) +
+         "}\nfunc.func @f(%x: " + rows + " {moe.shape = [\"rows\", " + K +
+         "]}, %o: tensor<3xi32> {moe.shape = [3]}) -> (" + result +
+         " {moe.shape = [\"rows\", " + N +
+         "]}) {\n  %w = moe.get_weight @w : " + bank +
+         "\n  %c0 = arith.constant 0 : index\n  %n = tensor.dim %x, %c0 : " +
+         rows + "\n  %e = tensor.empty(%n) : " + result +
+         "\n  %y = moe.grouped_matmul %x banks(%w) offsets(%o) outs(%e) : (" +
+         rows + ", " + bank + ", tensor<3xi32>, " + result + ") -> " + result +
+         " {\n  ^bb0(%s: f32, %old: f32):\n    moe.yield %s : f32\n  }\n"
+         "  return %y : " +
+         result + "\n}\n";
+}
+
+/// Two matrices of values of all sorts, in the stored type.
+std::vector<Tensor> makeMatrices(const BankCase &c, std::mt19937_64 &random) {
+  std::normal_distribution<float> normal;
+  std::vector<Tensor> matrices;
+  for (int e = 0; e < 2; ++e) {
+    Tensor &matrix = matrices.emplace_back(c.stored, std::vector{c.N, c.K});
+    for (int64_t i = 0; i < matrix.size(); ++i) {
+      float value = i / c.K % 5 == 4 ? 0 : normal(random) + 0.25f;
+      uint32_t bits;
+      std::memcpy(&bits, &value, 4);
+      if (c.stored == MOE_F32)
+        matrix.f32()[i] = value;
+      else if (c.stored == MOE_BF16)
+        static_cast<uint16_t *>(matrix.data())[i] = uint16_t(bits >> 16);
+      else // some normal number of f16
+        static_cast<uint16_t *>(matrix.data())[i] =
+            uint16_t(0x3000 | (bits >> 16 & 0x8000) | (random() & 0x0fff));
+    }
+  }
+  return matrices;
+}
+
+/// What the oracle says that the codes of `matrix` stand for.
+Tensor decode(const BankCase &c, const Tensor &matrix) {
+  moe_quantization format = c.format;
+  if (format.group == 0)
+    format.group = c.K;
+  int64_t runs = (c.K + format.group - 1) / format.group;
+  Tensor codes(MOE_I32, {c.N, c.K}), zeros(MOE_I32, {c.N, runs});
+  Tensor scales(MOE_F32, {c.N, runs}), values(MOE_F32, {c.N, c.K});
+  moe_tensor w = matrix.abi(),
+             out[] = {codes.abi(), scales.abi(), zeros.abi(), values.abi()};
+  moe_error error = {};
+  EXPECT_EQ(
+      moe_ref_quantize(&format, &w, &out[0], &out[1], &out[2], &out[3], &error),
+      MOE_OK)
+      << error.message;
+  return values;
+}
+
+/// Rows of the identity, K for each matrix, so that results are the elements.
+Tensor makeIdentity(int64_t K) {
+  Tensor rows(MOE_F32, {2 * K, K});
+  std::fill_n(rows.f32(), rows.size(), 0.0f);
+  for (int64_t k = 0; k < 2 * K; ++k)
+    rows.f32()[k * K + k % K] = 1;
+  return rows;
+}
+
+/// The largest difference between an element and what the oracle says, relative
+/// to the largest element of its row.
+double bankError(const BankCase &c, const SessionOptions &base,
+                 std::mt19937_64 &random) {
+  std::vector<Tensor> matrices = makeMatrices(c, random);
+  llvm::SmallString<128> path;
+  EXPECT_FALSE(
+      llvm::sys::fs::createTemporaryFile("moe-bank", "safetensors", path));
+  llvm::FileRemover remover(path);
+  const char *names[] = {"w.0", "w.1"};
+  moe_tensor tensors[] = {matrices[0].abi(), matrices[1].abi()};
+  moe_error error = {};
+  EXPECT_EQ(moe_safetensors_write(path.c_str(), names, tensors, 2, &error),
+            MOE_OK)
+      << error.message;
+  SessionOptions options = base;
+  options.weights = path.str().str();
+  auto session = open(bankText(c), options);
+  if (!session)
+    return std::numeric_limits<double>::infinity();
+  Tensor rows = makeIdentity(c.K), y(MOE_F32, {2 * c.K, c.N});
+  Tensor offsets(MOE_I32, {3});
+  for (int64_t e = 0; e < 3; ++e)
+    offsets.i32()[e] = int32_t(e * c.K);
+  moe_tensor in[] = {rows.abi(), offsets.abi()}, out[] = {y.abi()};
+  call(*session, in, out);
+  double largest = 0;
+  for (int64_t e = 0; e < 2; ++e) {
+    Tensor want = decode(c, matrices[e]);
+    for (int64_t n = 0; n < c.N; ++n) {
+      double scale = 1e-30;
+      for (int64_t k = 0; k < c.K; ++k)
+        scale = std::fmax(scale, std::fabs(want.f32()[n * c.K + k]));
+      for (int64_t k = 0; k < c.K; ++k)
+        largest = std::fmax(largest,
+                            std::fabs(double(y.f32()[(e * c.K + k) * c.N + n]) -
+                                      want.f32()[n * c.K + k]) /
+                                scale);
+    }
+  }
+  EXPECT_TRUE(y.isIntact());
+  return largest;
+}
+
+std::vector<BankCase> bankCases() {
+  std::vector<BankCase> cases;
+  for (int32_t bits : {4, 8})
+    for (int32_t zeroPoints : {0, 1})
+      for (BankCase c : {BankCase{5, 7, {0, MOE_F32, 0, 0, 0}, MOE_F16},
+                         BankCase{70, 64, {0, MOE_BF16, 8, 0, 0}, MOE_F32},
+                         BankCase{33, 75, {0, MOE_F16, 32, 0, 0}, MOE_BF16}}) {
+        c.format.bits = bits;
+        c.format.zero_points = zeroPoints;
+        cases.push_back(c);
+      }
+  return cases;
+}
+
+std::string describe(const BankCase &c) {
+  return std::to_string(c.N) + " x " + std::to_string(c.K) + ", " +
+         std::to_string(c.format.bits) + " bits, group " +
+         std::to_string(c.format.group) + ", zero points " +
+         std::to_string(c.format.zero_points) + ", stored as " +
+         nameOf(c.stored);
+}
+
+/// A row of the identity picks elements, whose products with 1 and sums with 0
+/// are exact: one rounding is left where the scale is multiplied.
+TEST(QuantizedBank, ElementsEqualTheOracle) {
+  // NOLINTNEXTLINE(bugprone-random-generator-seed): the same every time.
+  std::mt19937_64 random(11);
+  for (const Path &path : paths)
+    for (const BankCase &c : bankCases()) {
+      SCOPED_TRACE(std::string(path.targetCPU) + ", " + describe(c));
+      ASSERT_LE(bankError(c, optionsOf(path), random), 1e-7);
+    }
+}
+
+/// As codes, a row of the identity is 127 times 1/127.
+TEST(QuantizedBank, ElementsEqualTheOracleWithRowsOfCodes) {
+  // NOLINTNEXTLINE(bugprone-random-generator-seed): the same every time.
+  std::mt19937_64 random(12);
+  for (const Path &path : paths)
+    for (const BankCase &c : bankCases()) {
+      if (path.reference)
+        continue;
+      SCOPED_TRACE(std::string(path.targetCPU) + ", " + describe(c));
+      SessionOptions options = optionsOf(path);
+      options.activations = mlir::moe::Activations::Int8;
+      ASSERT_LE(bankError(c, options, random), 5e-7);
+    }
+}
+
+} // namespace
