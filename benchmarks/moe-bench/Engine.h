@@ -12,12 +12,16 @@
 #include "Case.h"
 #include "Layer.h"
 #include "Session.h"
+#include <chrono>
 
 namespace moe::bench {
 
 /// Calls the copies of a compiled layer in turn.
 class Engine {
 public:
+  /// For which its threads look for work before they sleep.
+  static constexpr std::chrono::microseconds spin{100};
+
   static llvm::Expected<std::unique_ptr<Engine>>
   open(Case &data, const Options &options, int32_t threads);
 

@@ -33,6 +33,22 @@ TEST(ThreadPool, RunsEachIterationOnce) {
   }
 }
 
+/// Threads that never look for work, and threads that had the time to sleep.
+TEST(ThreadPool, SleepingThreadsWakeUp) {
+  for (ThreadPool::Duration spin :
+       {ThreadPool::Duration(-1), ThreadPool::Duration(0),
+        ThreadPool::Duration(1)}) {
+    ThreadPool pool(3, spin);
+    for (int round = 0; round < 20; ++round) {
+      std::vector<std::atomic<int>> counts(8);
+      pool.run(increment, counts.data(), 8);
+      for (const std::atomic<int> &count : counts)
+        ASSERT_EQ(count, 1);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+}
+
 TEST(ThreadPool, NegativeCountRunsNothing) {
   ThreadPool pool(2);
   std::atomic<int> count{0};

@@ -91,6 +91,11 @@ struct CommandLine {
   cl::opt<int> threads{"threads", cl::init(0), cl::value_desc("n"),
                        cl::desc("Threads (default: one per core)"),
                        cl::cat(running)};
+  cl::opt<int> spin{
+      "spin-us", cl::init(0), cl::value_desc("n"),
+      cl::desc("Microseconds for which a thread without work looks for more "
+               "before it sleeps, its core busy (default 1000; -1: none)"),
+      cl::cat(running)};
   std::string rowTileText =
       ("Rows of an expert that are computed together (default " +
        Twine(moe::SessionOptions().rowTile) + "); 0: all of them")
@@ -261,6 +266,8 @@ static Error outOfRange(StringRef option, const Twine &found,
 /// More than any machine has cores, as the runtime says too, and more rows than
 /// a tile is faster with: mistakes.
 static constexpr int64_t mostThreads = 4096, mostRowsPerTile = 65536;
+/// A second: more is a mistake too.
+static constexpr int64_t mostSpin = 1000000;
 
 /// 0, 1e-5, ...: not negative, not infinite, not NaN.
 static bool isTolerance(double value) {
@@ -334,6 +341,7 @@ Error CommandLine::checkNumbers() const {
     int64_t value, lower, upper;
   };
   const Number numbers[] = {{threads, threads, 0, mostThreads},
+                            {spin, spin, -1, mostSpin},
                             {rowTile, rowTile, 0, mostRowsPerTile},
                             {batch, batch, 1, INT64_MAX},
                             {context, context, 1, INT64_MAX},
@@ -419,6 +427,7 @@ Expected<Options> CommandLine::read() const {
   options.session.reference = reference;
   options.session.targetCPU = targetCPU;
   options.session.threads = threads;
+  options.session.spinMicroseconds = spin;
   options.session.rowTile = rowTile;
   options.session.activations = activations;
   options.session.quantization = {quantizeExperts, quantizeGroup,

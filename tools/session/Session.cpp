@@ -347,6 +347,7 @@ Error Session::Impl::bind(StringRef path, bool isDirectory,
   moe_ctx_options contextOptions = {};
   contextOptions.size = sizeof(contextOptions);
   contextOptions.num_threads = options.threads;
+  contextOptions.spin_us = options.spinMicroseconds;
   moe_ctx *created = nullptr;
   moe_error error = {};
   if (moe_ctx_create(module, &contextOptions, &created, &error) != MOE_OK)

@@ -44,6 +44,9 @@ struct SessionOptions {
   /// Processor to compile for; empty: this one.
   std::string targetCPU;
   int32_t threads = 0; ///< 0: one per core
+  /// Microseconds for which threads look for work before they sleep; 0: the
+  /// runtime's default, negative: they sleep at once.
+  int32_t spinMicroseconds = 0;
   int64_t rowTile = mlir::moe::kDefaultRowTile;
   mlir::moe::Activations activations = mlir::moe::Activations::F32;
   mlir::moe::ExpertQuantization quantization;

@@ -30,6 +30,11 @@ typedef struct moe_ctx_options {
   void *(*allocate)(void *user, size_t bytes, size_t alignment);
   void (*deallocate)(void *user, void *pointer);
   void *user;
+  /// Microseconds for which a thread without work looks for more before it
+  /// sleeps; its core is busy meanwhile, and so for as long after each call. A
+  /// call that finds it asleep waits some tens of microseconds for it. 0 =
+  /// 1000; negative = it sleeps at once.
+  int32_t spin_us;
 } moe_ctx_options;
 
 /// Checks that `module` has this runtime's ABI version and that this CPU has

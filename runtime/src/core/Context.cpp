@@ -56,9 +56,13 @@ static int32_t makeContext(const moe_module &module,
                            const moe_ctx_options &options, moe_ctx **out,
                            moe_error *error) {
   int32_t threads = options.num_threads ? options.num_threads : countCores();
+  ThreadPool::Duration spin = ThreadPool::defaultSpin;
+  if (options.spin_us != 0)
+    spin = ThreadPool::Duration(std::max(options.spin_us, 0));
   Allocator allocator{options.allocate, options.deallocate, options.user};
   try {
-    *out = std::make_unique<moe_ctx>(module, allocator, threads).release();
+    *out =
+        std::make_unique<moe_ctx>(module, allocator, threads, spin).release();
     return MOE_OK;
   } catch (const std::system_error &failure) {
     return moe_error_set(error, MOE_OUT_OF_MEMORY,

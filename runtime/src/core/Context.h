@@ -18,8 +18,8 @@
 
 struct moe_ctx {
   moe_ctx(const moe_module &module, const moe::rt::Allocator &allocator,
-          int32_t numThreads)
-      : module(module), allocator(allocator), pool(numThreads) {}
+          int32_t numThreads, moe::rt::ThreadPool::Duration spin)
+      : module(module), allocator(allocator), pool(numThreads, spin) {}
 
   const moe_module &module;
   const moe::rt::Allocator allocator;

@@ -13,9 +13,8 @@
 
 using namespace moe::rt;
 
-/// How often a thread looks before it sleeps: some tens of microseconds, the
-/// time between two loops of one decoding step.
-static constexpr int spinLimit = 40000;
+/// How often a thread looks for work between two looks at the clock.
+static constexpr int looksPerTime = 16;
 
 /// Chunks per thread: enough to even out iterations of different cost.
 static constexpr uint64_t chunksPerThread = 16;
@@ -29,10 +28,20 @@ static void relax() {
 #endif
 }
 
-/// Looks a bounded number of times whether `isDone` holds.
-template <typename Condition> static void spinUntil(Condition isDone) {
-  for (int i = 0; i < spinLimit && !isDone(); ++i)
-    relax();
+/// Looks for at most `limit` whether `isDone` holds.
+template <typename Condition>
+static void spinUntil(ThreadPool::Duration limit, Condition isDone) {
+  using Clock = std::chrono::steady_clock;
+  if (limit <= ThreadPool::Duration::zero())
+    return;
+  Clock::time_point end = Clock::now() + limit;
+  do {
+    for (int i = 0; i < looksPerTime; ++i) {
+      if (isDone())
+        return;
+      relax();
+    }
+  } while (Clock::now() < end);
 }
 
 static void runInline(ThreadPool::Body body, void *env, int64_t n) {
@@ -50,7 +59,7 @@ void ThreadPool::Loop::takePart() {
   isInsideLoop = false;
 }
 
-ThreadPool::ThreadPool(int32_t numThreads) {
+ThreadPool::ThreadPool(int32_t numThreads, Duration spin) : spin(spin) {
   workers.reserve(static_cast<size_t>(std::max(numThreads, 1)) - 1);
   try {
     for (int32_t i = 1; i < numThreads; ++i)
@@ -101,7 +110,7 @@ void ThreadPool::retract() {
     std::lock_guard<std::mutex> lock(mutex);
     current = nullptr;
   }
-  spinUntil([&] { return joined.load(std::memory_order_acquire) == 0; });
+  spinUntil(spin, [&] { return joined.load(std::memory_order_acquire) == 0; });
   std::unique_lock<std::mutex> lock(mutex);
   finished.wait(lock,
                 [&] { return joined.load(std::memory_order_acquire) == 0; });
@@ -110,7 +119,7 @@ void ThreadPool::retract() {
 /// Waits for a loop that this worker has not seen. False: the pool stops.
 bool ThreadPool::waitForLoop(uint64_t &seen) {
   auto isNew = [&] { return epoch.load(std::memory_order_acquire) != seen; };
-  spinUntil(isNew);
+  spinUntil(spin, isNew);
   std::unique_lock<std::mutex> lock(mutex);
   published.wait(lock, [&] { return stopping || isNew(); });
   seen = epoch.load(std::memory_order_acquire);

@@ -10,6 +10,7 @@
 #define MOE_RT_CPU_THREADPOOL_H
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -23,10 +24,16 @@ namespace moe::rt {
 class ThreadPool {
 public:
   using Body = void (*)(void *env, int64_t i);
+  using Duration = std::chrono::microseconds;
 
-  /// A pool of `numThreads` threads, the caller's included. Throws
+  /// Longer than the time between two calls of a loop that generates text.
+  static constexpr Duration defaultSpin{1000};
+
+  /// A pool of `numThreads` threads, the caller's included. A thread that waits
+  /// looks for work for `spin` before it sleeps: waking it then takes tens of
+  /// microseconds, where one that looks needs about one. Throws
   /// std::system_error when the machine has no more threads to give.
-  explicit ThreadPool(int32_t numThreads);
+  explicit ThreadPool(int32_t numThreads, Duration spin = defaultSpin);
   ~ThreadPool();
   ThreadPool(const ThreadPool &) = delete;
   ThreadPool &operator=(const ThreadPool &) = delete;
@@ -55,6 +62,7 @@ private:
   void retract();
   void stop();
 
+  const Duration spin;
   std::mutex mutex;
   std::condition_variable published, finished;
   /// The loop that workers may join; guarded by `mutex`.
