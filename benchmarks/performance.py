@@ -34,7 +34,7 @@ CELL_SECONDS = 600
 
 SHAPES = "8,2,1024,3584;64,6,1024,704;60,4,2048,1408"
 TOKENS = "1,8,64,512,4096"
-DTYPES = "f32,bf16"
+DTYPES = "f32,bf16,int8,int4"
 PEER_TOKENS = "1,64,512"
 
 
@@ -66,16 +66,18 @@ def measure_peers(shape, tokens, dtype, rounds, threads, case):
 
 
 def fastest(report):
-    """The other engine that takes the least of our time, as text."""
+    """The other engine that takes the least of our time, and the errors of both."""
+    engines = report["engines"]
     others = {
         name: engine["of_ours"]
-        for name, engine in report["engines"].items()
+        for name, engine in engines.items()
         if name != compare.OURS and engine["of_ours"]
     }
     if not others:
-        return "none runs"
+        return "none runs | "
     name = min(others, key=others.get)
-    return f"{name} {others[name]:.2f}"
+    ours, theirs = (engines[n]["error"] for n in (compare.OURS, name))
+    return f"{name} {others[name]:.2f} | {ours:.1e}, {theirs:.1e}"
 
 
 def row(cell, report):
@@ -86,7 +88,7 @@ def row(cell, report):
     return (
         f"| {shape} | {cell['tokens']} | {cell['dtype']} | {limit} "
         f"| {milliseconds:.2f} | {cell['median_ms']:.2f} | {cell['spread']:.0%} "
-        f"| {reached:.0%} | {fastest(report) if report else ''} |"
+        f"| {reached:.0%} | {fastest(report) if report else ' | '} |"
     )
 
 
@@ -100,8 +102,8 @@ def write_page(rows, processor):
         f"{processor}, {rows['threads']} threads.",
         "",
         "| E,k,H,F | tokens | dtype | limit | predicted ms | measured ms | spread "
-        "| reached | fastest other |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| reached | fastest other | errors |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         *rows["lines"],
         END,
     ]

@@ -88,12 +88,21 @@ private:
                                        scalar);
   }
 
-  /// `count` elements of a bank from byte `offset` on.
+  /// The place of a bank in each step, and the bank that offsets count from:
+  /// with one base for all there are fewer addresses to keep.
+  int64_t wayOf(size_t bank) {
+    return packed.getWays() > 1 ? static_cast<int64_t>(bank) : 0;
+  }
+  Value ownerOf(size_t bank) {
+    return task.banks[packed.getWays() > 1 ? 0 : bank];
+  }
+
+  /// `count` elements of a bank from byte `offset` of its owner on.
   Value loadBytes(size_t bank, Value offset, Type element, int64_t count) {
     int64_t bytes = count * element.getIntOrFloatBitWidth() / 8;
     Value loaded =
         vector::LoadOp::create(emit, vectorOf(emit.getI8Type(), bytes),
-                               task.banks[bank], ValueRange{offset});
+                               ownerOf(bank), ValueRange{offset});
     return vector::BitCastOp::create(emit, vectorOf(element, count), loaded);
   }
 
@@ -190,15 +199,12 @@ private:
 
   /// The scales (kind 0) or zeros (kind 1) of a vector of columns, as f32.
   Value scaleAt(size_t bank, int64_t vector, int64_t kind) {
-    bool areSideBySide = packed.getWays() > 1;
-    int64_t way = areSideBySide ? static_cast<int64_t>(bank) : 0;
     int64_t panel = packed.getPanel();
-    int64_t elements = (kind * packed.getWays() + way) * panel + vector * lanes;
-    // The slice of a way begins as far behind that of the first one as its
-    // codes do.
-    int64_t bytes = elements * scaleBytes - way * panel * kBytesPerWord;
-    return toF32(loadBytes(bank, emit.add(behindCodes, emit.index(bytes)),
-                           format.getScale(), lanes));
+    int64_t elements =
+        (kind * packed.getWays() + wayOf(bank)) * panel + vector * lanes;
+    return toF32(loadBytes(
+        bank, emit.add(behindCodes, emit.index(elements * scaleBytes)),
+        format.getScale(), lanes));
   }
 
   //===--------------------------------------------------------------------===//
@@ -222,7 +228,10 @@ private:
     Value offset = emit.add(base, emit.mul(step, emit.index(stepBytes)));
     for (int64_t v = 0; v < vectors; ++v)
       words.push_back(loadBytes(
-          bank, emit.add(offset, emit.index(v * lanes * kBytesPerWord)),
+          bank,
+          emit.add(offset,
+                   emit.index((wayOf(bank) * packed.getPanel() + v * lanes) *
+                              kBytesPerWord)),
           emit.getI32Type(), lanes));
     return words;
   }
