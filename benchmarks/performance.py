@@ -13,7 +13,8 @@
 # Measures the layers of docs/performance.md, each beside the limits of the
 # machine in the same rounds (moe-bench), and for --peer-tokens beside the
 # engines that benchmarks/peers/setup has installed (compare.py); then writes the
-# page again. Nothing here passes or fails by a time.
+# page again, where lines of cells that were not measured stay. Nothing here
+# passes or fails by a time.
 #
 #===------------------------------------------------------------------------===#
 
@@ -92,11 +93,25 @@ def row(cell, report):
     )
 
 
+def key_of(line):
+    """What a line of the table is about: shape, tokens, dtype."""
+    return tuple(field.strip() for field in line.split("|")[1:4])
+
+
+def merged(old, new):
+    """The lines of `old`, in their order, with those of `new` in their places,
+    and behind them the others of `new`."""
+    lines = {key_of(line): line for line in old}
+    lines.update({key_of(line): line for line in new})
+    return list(lines.values())
+
+
 def write_page(rows, processor):
-    """Replaces the table of the page."""
+    """Replaces the table of the page; lines of other cells stay."""
     text = PAGE.read_text()
     head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
+    table, _, tail = rest.partition(END)
+    old = [line for line in table.split("\n") if line.startswith("|")][2:]
     table = [
         BEGIN,
         f"{processor}, {rows['threads']} threads.",
@@ -104,7 +119,7 @@ def write_page(rows, processor):
         "| E,k,H,F | tokens | dtype | limit | predicted ms | measured ms | spread "
         "| reached | fastest other | errors |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-        *rows["lines"],
+        *merged(old, rows["lines"]),
         END,
     ]
     PAGE.write_text(head + "\n".join(table) + tail)

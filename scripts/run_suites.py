@@ -221,9 +221,12 @@ def tree_checks():
 
 
 def benchmark_driver():
-    """compare.py with workers that behave, lie, die and hang."""
-    script = ROOT / "benchmarks" / "test_compare.py"
-    return Counts.of(run([sys.executable, script], 3 * MINUTE, quiet=True))
+    """compare.py with workers that behave, lie, die and hang; performance.py."""
+    counts = Counts()
+    for name in ("compare", "performance"):
+        script = ROOT / "benchmarks" / f"test_{name}.py"
+        counts += Counts.of(run([sys.executable, script], 3 * MINUTE, quiet=True))
+    return counts
 
 
 # ===-----------------------------------------------------------------------===#

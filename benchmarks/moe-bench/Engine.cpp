@@ -23,6 +23,7 @@ static SessionOptions makeSessionOptions(const Options &options,
   session.activations = options.dtype->activations;
   session.quantization = options.dtype->quantization;
   session.threads = threads;
+  session.pinThreads = true;
   // Between two calls of a worker there is what its driver does.
   if (!options.worker)
     session.spinMicroseconds = int32_t(Engine::spin.count());

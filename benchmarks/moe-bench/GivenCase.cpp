@@ -142,6 +142,7 @@ Error GivenCase::openSession() {
   sessionOptions.activations = options.dtype->activations;
   sessionOptions.quantization = options.dtype->quantization;
   sessionOptions.threads = options.threads;
+  sessionOptions.pinThreads = true;
   auto opened = Session::openText(makeLayerText(options.sizes, *options.dtype,
                                                 options.copies,
                                                 /*sameWeights=*/true),

@@ -49,6 +49,17 @@ TEST(ThreadPool, SleepingThreadsWakeUp) {
   }
 }
 
+/// Pinned threads run on different cores; too many are not pinned.
+TEST(ThreadPool, PinnedThreads) {
+  for (int32_t threads : {1, 2, countCores(), countCores() + 3}) {
+    ThreadPool pool(threads, ThreadPool::defaultSpin, /*pin=*/true);
+    std::vector<std::atomic<int>> counts(100);
+    pool.run(increment, counts.data(), 100);
+    for (const std::atomic<int> &count : counts)
+      ASSERT_EQ(count, 1);
+  }
+}
+
 TEST(ThreadPool, NegativeCountRunsNothing) {
   ThreadPool pool(2);
   std::atomic<int> count{0};

@@ -96,6 +96,11 @@ struct CommandLine {
       cl::desc("Microseconds for which a thread without work looks for more "
                "before it sleeps, its core busy (default 1000; -1: none)"),
       cl::cat(running)};
+  cl::opt<bool> pinThreads{
+      "pin-threads",
+      cl::desc("Keep each thread but the first on a core of its own; for a "
+               "machine that does nothing else"),
+      cl::cat(running)};
   std::string rowTileText =
       ("Rows of an expert that are computed together (default " +
        Twine(moe::SessionOptions().rowTile) + "); 0: all of them")
@@ -428,6 +433,7 @@ Expected<Options> CommandLine::read() const {
   options.session.targetCPU = targetCPU;
   options.session.threads = threads;
   options.session.spinMicroseconds = spin;
+  options.session.pinThreads = pinThreads;
   options.session.rowTile = rowTile;
   options.session.activations = activations;
   options.session.quantization = {quantizeExperts, quantizeGroup,

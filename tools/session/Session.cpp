@@ -348,6 +348,7 @@ Error Session::Impl::bind(StringRef path, bool isDirectory,
   contextOptions.size = sizeof(contextOptions);
   contextOptions.num_threads = options.threads;
   contextOptions.spin_us = options.spinMicroseconds;
+  contextOptions.pin_threads = options.pinThreads ? 1 : 0;
   moe_ctx *created = nullptr;
   moe_error error = {};
   if (moe_ctx_create(module, &contextOptions, &created, &error) != MOE_OK)

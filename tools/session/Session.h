@@ -47,6 +47,7 @@ struct SessionOptions {
   /// Microseconds for which threads look for work before they sleep; 0: the
   /// runtime's default, negative: they sleep at once.
   int32_t spinMicroseconds = 0;
+  bool pinThreads = false; ///< each but the caller's stays on a core of its own
   int64_t rowTile = mlir::moe::kDefaultRowTile;
   mlir::moe::Activations activations = mlir::moe::Activations::F32;
   mlir::moe::ExpertQuantization quantization;

@@ -35,6 +35,11 @@ typedef struct moe_ctx_options {
   /// call that finds it asleep waits some tens of microseconds for it. 0 =
   /// 1000; negative = it sleeps at once.
   int32_t spin_us;
+  /// Not 0: each thread but the caller's stays on a core of its own, those that
+  /// follow the one that creates the context, so that none waits for another to
+  /// leave its core. For a process that has the machine to itself; without
+  /// effect when there are more threads than cores.
+  int32_t pin_threads;
 } moe_ctx_options;
 
 /// Checks that `module` has this runtime's ABI version and that this CPU has

@@ -61,8 +61,9 @@ static int32_t makeContext(const moe_module &module,
     spin = ThreadPool::Duration(std::max(options.spin_us, 0));
   Allocator allocator{options.allocate, options.deallocate, options.user};
   try {
-    *out =
-        std::make_unique<moe_ctx>(module, allocator, threads, spin).release();
+    *out = std::make_unique<moe_ctx>(module, allocator, threads, spin,
+                                     options.pin_threads != 0)
+               .release();
     return MOE_OK;
   } catch (const std::system_error &failure) {
     return moe_error_set(error, MOE_OUT_OF_MEMORY,

@@ -18,8 +18,8 @@
 
 struct moe_ctx {
   moe_ctx(const moe_module &module, const moe::rt::Allocator &allocator,
-          int32_t numThreads, moe::rt::ThreadPool::Duration spin)
-      : module(module), allocator(allocator), pool(numThreads, spin) {}
+          int32_t numThreads, moe::rt::ThreadPool::Duration spin, bool pin)
+      : module(module), allocator(allocator), pool(numThreads, spin, pin) {}
 
   const moe_module &module;
   const moe::rt::Allocator allocator;

@@ -9,6 +9,7 @@
 #include "cpu/ThreadPool.h"
 
 #include <algorithm>
+#include <pthread.h>
 #include <sched.h>
 
 using namespace moe::rt;
@@ -59,7 +60,32 @@ void ThreadPool::Loop::takePart() {
   isInsideLoop = false;
 }
 
-ThreadPool::ThreadPool(int32_t numThreads, Duration spin) : spin(spin) {
+/// The cores that this process may run on, from that of this thread on; none if
+/// the system does not say.
+static std::vector<int> listCores() {
+  cpu_set_t set;
+  std::vector<int> cores;
+  if (sched_getaffinity(0, sizeof(set), &set) != 0)
+    return cores;
+  for (int core = 0; core < CPU_SETSIZE; ++core)
+    if (CPU_ISSET(core, &set))
+      cores.push_back(core);
+  auto here = std::find(cores.begin(), cores.end(), sched_getcpu());
+  if (here != cores.end())
+    std::rotate(cores.begin(), here, cores.end());
+  return cores;
+}
+
+/// Advice: a system that refuses it runs the thread anywhere.
+static void pinTo(std::thread &thread, int core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core, &set);
+  (void)pthread_setaffinity_np(thread.native_handle(), sizeof(set), &set);
+}
+
+ThreadPool::ThreadPool(int32_t numThreads, Duration spin, bool pin)
+    : spin(spin) {
   workers.reserve(static_cast<size_t>(std::max(numThreads, 1)) - 1);
   try {
     for (int32_t i = 1; i < numThreads; ++i)
@@ -68,6 +94,31 @@ ThreadPool::ThreadPool(int32_t numThreads, Duration spin) : spin(spin) {
     stop();
     throw;
   }
+  if (!pin)
+    return;
+  std::vector<int> cores = listCores();
+  if (cores.size() <= workers.size())
+    return;
+  home = cores.front();
+  for (size_t i = 0; i < workers.size(); ++i) {
+    pinTo(workers[i], cores[i + 1]);
+    workerCores.push_back(cores[i + 1]);
+  }
+}
+
+/// A caller on the core of a worker would keep it from working, and the system
+/// takes milliseconds to see it: the caller moves.
+void ThreadPool::leaveCoreOfWorker() const {
+  if (std::find(workerCores.begin(), workerCores.end(), sched_getcpu()) ==
+      workerCores.end())
+    return;
+  cpu_set_t allowed, one;
+  CPU_ZERO(&one);
+  CPU_SET(home, &one);
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 ||
+      sched_setaffinity(0, sizeof(one), &one) != 0)
+    return;
+  (void)sched_setaffinity(0, sizeof(allowed), &allowed);
 }
 
 ThreadPool::~ThreadPool() { stop(); }
@@ -88,6 +139,7 @@ void ThreadPool::run(Body body, void *env, int64_t n) {
   uint64_t count = static_cast<uint64_t>(n);
   uint64_t chunks = static_cast<uint64_t>(size()) * chunksPerThread;
   Loop loop{body, env, count, std::max<uint64_t>(1, count / chunks)};
+  leaveCoreOfWorker();
   publish(loop);
   loop.takePart();
   retract();

@@ -31,9 +31,11 @@ public:
 
   /// A pool of `numThreads` threads, the caller's included. A thread that waits
   /// looks for work for `spin` before it sleeps: waking it then takes tens of
-  /// microseconds, where one that looks needs about one. Throws
-  /// std::system_error when the machine has no more threads to give.
-  explicit ThreadPool(int32_t numThreads, Duration spin = defaultSpin);
+  /// microseconds, where one that looks needs about one. With `pin`, each
+  /// thread but the caller's stays on a core of its own, if there are enough.
+  /// Throws std::system_error when the machine has no more threads to give.
+  explicit ThreadPool(int32_t numThreads, Duration spin = defaultSpin,
+                      bool pin = false);
   ~ThreadPool();
   ThreadPool(const ThreadPool &) = delete;
   ThreadPool &operator=(const ThreadPool &) = delete;
@@ -61,6 +63,7 @@ private:
   void publish(Loop &loop);
   void retract();
   void stop();
+  void leaveCoreOfWorker() const;
 
   const Duration spin;
   std::mutex mutex;
@@ -73,6 +76,9 @@ private:
   /// Number of loops published. Changed under `mutex`, read without it too.
   std::atomic<uint64_t> epoch{0};
   std::vector<std::thread> workers;
+  /// Where pinned workers are, and a core without one; none if they are not.
+  std::vector<int> workerCores;
+  int home = 0;
 };
 
 /// Cores that this process may run on.
