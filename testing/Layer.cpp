@@ -377,7 +377,8 @@ ExpertWeights::ExpertWeights(const LayerSpec &spec, std::mt19937_64 &random) {
   }
 }
 
-static Tensor quantizeByOracle(const Tensor &weight, moe_quantization format) {
+Tensor moe::test::quantizeByOracle(const Tensor &weight,
+                                   moe_quantization format) {
   moe_tensor from = weight.abi();
   int64_t rows = from.shape[0], columns = from.shape[1];
   if (format.group == 0)

@@ -112,6 +112,10 @@ std::string matmulText(const std::string &name, const std::string &rows,
                        const std::string &right, const std::string &rightType,
                        const std::string &type);
 
+/// What the codes of `matrix` stand for, by the oracle; f32. A group of 0 is
+/// all of a row.
+Tensor quantizeByOracle(const Tensor &matrix, moe_quantization format);
+
 /// Expert weights: for each expert gate [F, H], up [F, H], down [H, F].
 struct ExpertWeights {
   std::vector<Tensor> gate, up, down;

@@ -271,6 +271,8 @@ static Error outOfRange(StringRef option, const Twine &found,
 /// More than any machine has cores, as the runtime says too, and more rows than
 /// a tile is faster with: mistakes.
 static constexpr int64_t mostThreads = 4096, mostRowsPerTile = 65536;
+/// That share a scale; see the type of banks.
+static constexpr int64_t mostColumns = 65536;
 /// A second: more is a mistake too.
 static constexpr int64_t mostSpin = 1000000;
 
@@ -294,6 +296,11 @@ Error CommandLine::checkConflicts() const {
   if (isGiven(weights) && isGiven(randomWeights))
     return conflict("--weights and --random-weights exclude each other; give "
                     "one of them");
+  if ((isGiven(quantizeGroup) || isGiven(quantizeZeroPoints)) &&
+      quantizeExperts == mlir::moe::ExpertFormat::Stored)
+    return conflict("--quantize-group and --quantize-zero-points say how "
+                    "experts are quantized, but they are not; give "
+                    "--quantize-experts too");
   if (isGiven(prompts) && isGiven(promptIds))
     return conflict("--prompt and --prompt-ids exclude each other; give all "
                     "prompts in one form");
@@ -348,6 +355,7 @@ Error CommandLine::checkNumbers() const {
   const Number numbers[] = {{threads, threads, 0, mostThreads},
                             {spin, spin, -1, mostSpin},
                             {rowTile, rowTile, 0, mostRowsPerTile},
+                            {quantizeGroup, quantizeGroup, 0, mostColumns},
                             {batch, batch, 1, INT64_MAX},
                             {context, context, 1, INT64_MAX},
                             {maxNewTokens, maxNewTokens, 1, INT64_MAX}};

@@ -122,14 +122,19 @@ bool haveSameBits(const Tensor &a, const Tensor &b) {
   return std::memcmp(a.f32(), b.f32(), 4 * a.size()) == 0;
 }
 
-/// Kernels with long sums, edges of both kinds, and bf16 rows.
+/// Kernels with long sums, edges of both kinds, bf16 rows, and codes.
 struct Kernel {
   int32_t dtype;
   mlir::moe::Activations activations;
+  mlir::moe::ExpertQuantization quantization;
 };
-const Kernel kernels[] = {{MOE_F32, mlir::moe::Activations::F32},
-                          {MOE_BF16, mlir::moe::Activations::F32},
-                          {MOE_BF16, mlir::moe::Activations::BF16}};
+const Kernel kernels[] = {
+    {MOE_F32, mlir::moe::Activations::F32, {}},
+    {MOE_BF16, mlir::moe::Activations::F32, {}},
+    {MOE_BF16, mlir::moe::Activations::BF16, {}},
+    {MOE_F32, mlir::moe::Activations::F32, {mlir::moe::ExpertFormat::Int8}},
+    {MOE_F32, mlir::moe::Activations::Int8, {mlir::moe::ExpertFormat::Int8}},
+    {MOE_F32, mlir::moe::Activations::Int8, {mlir::moe::ExpertFormat::Int4}}};
 
 TEST_F(Metamorphic, ThreadsChangeNoBit) {
   spec.hidden = 1100, spec.width = 75;
@@ -143,6 +148,7 @@ TEST_F(Metamorphic, ThreadsChangeNoBit) {
       SessionOptions options;
       options.threads = threads;
       options.activations = kernel.activations;
+      options.quantization = kernel.quantization;
       auto layer = compile(spec, weights, options);
       ASSERT_TRUE(layer);
       LayerOutputs &outputs = threads == 1 ? one : some;
@@ -161,6 +167,7 @@ TEST_F(Metamorphic, OtherTokensChangeNoBit) {
     LayerInputs inputs = makeInputs(spec, tokens);
     SessionOptions options;
     options.activations = kernel.activations;
+    options.quantization = kernel.quantization;
     auto layer = compile(spec, weights, options);
     ASSERT_TRUE(layer);
     LayerOutputs all(spec, tokens), alone(spec, 1);

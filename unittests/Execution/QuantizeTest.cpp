@@ -225,24 +225,6 @@ std::vector<Tensor> makeMatrices(const BankCase &c, std::mt19937_64 &random) {
   return matrices;
 }
 
-/// What the oracle says that the codes of `matrix` stand for.
-Tensor decode(const BankCase &c, const Tensor &matrix) {
-  moe_quantization format = c.format;
-  if (format.group == 0)
-    format.group = c.K;
-  int64_t runs = (c.K + format.group - 1) / format.group;
-  Tensor codes(MOE_I32, {c.N, c.K}), zeros(MOE_I32, {c.N, runs});
-  Tensor scales(MOE_F32, {c.N, runs}), values(MOE_F32, {c.N, c.K});
-  moe_tensor w = matrix.abi(),
-             out[] = {codes.abi(), scales.abi(), zeros.abi(), values.abi()};
-  moe_error error = {};
-  EXPECT_EQ(
-      moe_ref_quantize(&format, &w, &out[0], &out[1], &out[2], &out[3], &error),
-      MOE_OK)
-      << error.message;
-  return values;
-}
-
 /// Rows of the identity, K for each matrix, so that results are the elements.
 Tensor makeIdentity(int64_t K) {
   Tensor rows(MOE_F32, {2 * K, K});
@@ -280,7 +262,7 @@ double bankError(const BankCase &c, const SessionOptions &base,
   call(*session, in, out);
   double largest = 0;
   for (int64_t e = 0; e < 2; ++e) {
-    Tensor want = decode(c, matrices[e]);
+    Tensor want = quantizeByOracle(matrices[e], c.format);
     for (int64_t n = 0; n < c.N; ++n) {
       double scale = 1e-30;
       for (int64_t k = 0; k < c.K; ++k)

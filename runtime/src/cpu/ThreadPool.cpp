@@ -115,7 +115,9 @@ void ThreadPool::leaveCoreOfWorker() const {
   cpu_set_t allowed, one;
   CPU_ZERO(&one);
   CPU_SET(home, &one);
+  // A caller that may not run there has reasons of its own.
   if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 ||
+      !CPU_ISSET(home, &allowed) ||
       sched_setaffinity(0, sizeof(one), &one) != 0)
     return;
   (void)sched_setaffinity(0, sizeof(allowed), &allowed);

@@ -46,9 +46,6 @@ Value moe::emitNorm(LoopEmitter &emit, NormalizeAttr attr, int64_t count,
   llvm_unreachable("all modes are handled");
 }
 
-/// Ranges of tokens that threads share, and elements that make one worth it.
-static constexpr int64_t kMostRanges = 64, kElementsOfRange = 16384;
-
 void moe::emitDispatch(LoopEmitter &emit, DispatchOp op) {
   Value x = op.getX(), rows = op.getInto()[0];
   Value width = emit.dim(x, 1);

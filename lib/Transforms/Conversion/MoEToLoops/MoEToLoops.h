@@ -21,6 +21,10 @@ void emitCombine(LoopEmitter &emit, CombineOp op);
 void emitAuxLoss(LoopEmitter &emit, AuxLossOp op);
 void emitQuantizeRows(LoopEmitter &emit, QuantizeRowsOp op);
 
+/// Ranges of tokens or rows that threads share, and the number of elements that
+/// makes one worth it.
+constexpr int64_t kMostRanges = 64, kElementsOfRange = 16384;
+
 /// The norm of `count` weights that `weight(i)` yields (0 for those left out),
 /// with the eps of `attr`.
 Value emitNorm(LoopEmitter &emit, NormalizeAttr attr, int64_t count,

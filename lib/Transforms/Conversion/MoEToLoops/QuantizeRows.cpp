@@ -18,9 +18,6 @@ using namespace mlir::moe;
 
 namespace {
 
-/// Ranges of rows that threads share, and elements that make one worth it.
-constexpr int64_t kMostRanges = 64, kElementsOfRange = 16384;
-
 /// A number above this is no magnitude of a finite f32.
 constexpr int64_t kInfinityBits = 0x7f800000;
 

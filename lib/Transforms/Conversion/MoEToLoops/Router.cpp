@@ -61,9 +61,6 @@ public:
   }
 
 private:
-  /// Ranges of tokens that threads share.
-  static constexpr int64_t kMostRanges = 64;
-
   /// SparseMixer: the weight of a slot depends on who was selected before.
   bool usesThreshold() { return op.getDomain() == ScoreDomain::Threshold; }
 

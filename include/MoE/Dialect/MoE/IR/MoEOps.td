@@ -525,7 +525,8 @@ def MoE_GroupedMatmulOp : MoE_Op<"grouped_matmul", [
     of `per_row`. Products and sums are f32; the order of summation is not
     specified. Rows may be codes (i8) where the banks are quantized; `row_sums`
     then holds their sums over the columns of each scale of a bank, as
-    `moe.quantize_rows` computes them, and products of codes are summed exactly. Rows from the last offset on keep the value of `init`.
+    `moe.quantize_rows` computes them. Rows from the last offset on keep the value
+    of `init`. Banks whose layout has several ways come in the order of the ways.
 
     ```mlir
     %y = moe.grouped_matmul %rows banks(%bank) offsets(%offsets) outs(%init)
