@@ -208,6 +208,75 @@ TEST(Module, DamagedQuantization) {
   expectBad([](moe_weight &w) { w.dtype = MOE_I32; });
 }
 
+/// Weight 0 of three has the codes, 1 the scales, 2 is put together.
+static void encode(FullModule &tables) {
+  moe_weight codes = tables.weights[0];
+  codes.dtype = MOE_I32;
+  codes.experts = 1;
+  codes.rank = 2;
+  codes.shape[0] = 4;
+  codes.shape[1] = 2;
+  moe_weight scales = codes, weight = codes;
+  scales.dtype = weight.dtype = MOE_F32;
+  scales.shape[1] = 2;
+  weight.shape[1] = 16;
+  weight.num_sources = 0;
+  weight.sources = nullptr;
+  weight.quantization.bits = 4;
+  weight.quantization.scale_dtype = MOE_F32;
+  weight.quantization.group = 8;
+  weight.encoding.is_encoded = 1;
+  weight.encoding.codes = 0;
+  weight.encoding.scales = 1;
+  weight.encoding.zeros = weight.encoding.groups = -1;
+  for (uint8_t i = 0; i < 8; ++i)
+    weight.encoding.order[i] = i;
+  tables.weights = {codes, scales, weight};
+}
+
+TEST(Module, DamagedEncoding) {
+  FullModule good;
+  encode(good);
+  moe_error error;
+  EXPECT_EQ(checkModule(*good.get(), &error), MOE_OK) << error.message;
+  auto expectBad = [](auto damage) {
+    expectMalformed([&](FullModule &tables) {
+      encode(tables);
+      damage(tables.weights[2], tables);
+    });
+  };
+  expectBad([](auto &w, auto &) { w.encoding.is_encoded = 0; });
+  expectBad([](auto &w, auto &) { w.encoding.is_encoded = 2; });
+  expectBad([](auto &w, auto &) { w.encoding.codes = 2; });
+  expectBad([](auto &w, auto &) { w.encoding.codes = -1; });
+  expectBad([](auto &w, auto &) { w.encoding.scales = 0; });
+  expectBad([](auto &w, auto &) { w.encoding.zeros = 3; });
+  expectBad([](auto &w, auto &) { w.encoding.zeros = 1; });
+  expectBad([](auto &w, auto &) { w.encoding.groups = 0; });
+  expectBad([](auto &w, auto &) { w.encoding.groups = -2; });
+  expectBad([](auto &w, auto &) { w.encoding.zero_offset = 2; });
+  expectBad([](auto &w, auto &) { w.encoding.order[0] = 1; });
+  expectBad([](auto &w, auto &) { w.encoding.order[7] = 255; });
+  expectBad([](auto &w, auto &) { w.quantization.zero_points = 1; });
+  expectBad([](auto &w, auto &) { w.quantization.codes = 2; });
+  expectBad([](auto &w, auto &) { w.quantization.bits = 0; });
+  expectBad([](auto &w, auto &) { w.num_sources = 1; });
+  expectBad([](auto &w, auto &) { w.experts = 2; });
+  expectBad([](auto &w, auto &) { w.shape[1] = 8; });
+  expectBad([](auto &, auto &t) { t.weights[0].dtype = MOE_I8; });
+  expectBad([](auto &, auto &t) { t.weights[0].rank = 1; });
+  expectBad([](auto &, auto &t) { t.weights[1].shape[0] = 3; });
+  // The other way round: e2m1 without an encoding.
+  expectMalformed([](FullModule &tables) {
+    encode(tables);
+    moe_weight &weight = tables.weights[2];
+    weight.quantization.codes = MOE_CODES_E2M1;
+    weight.encoding = {};
+    weight.num_sources = 1;
+    weight.sources = &tables.source;
+  });
+}
+
 TEST(Module, DamagedPacking) {
   auto expectBad = [](auto damage) {
     expectMalformed([&](FullModule &tables) {

@@ -96,7 +96,8 @@ TEST_F(CPUModelTest, QuadsOfCodes) {
   for (int64_t bits : {4, 8})
     for (int64_t group : {0, 32}) {
       MatmulShape codes = shape(704, 1024, 1, i8, f32);
-      codes.quantized = QuantizedAttr::get(&context, bits, group, f32, false);
+      codes.quantized =
+          QuantizedAttr::get(&context, bits, group, f32, false, Codes::Integer);
       MatmulSchedule schedule = chooseSchedule(model, codes);
       EXPECT_EQ(schedule.dot, Dot::I8Quads);
       EXPECT_EQ(schedule.depth, 32 / bits);

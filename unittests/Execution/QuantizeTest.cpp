@@ -6,10 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Layer.h"
+#include "BankElements.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
 #include "gtest/gtest.h"
 #include <cmath>
 #include <limits>
@@ -19,24 +17,6 @@ using namespace moe::test;
 
 namespace {
 
-std::unique_ptr<Session> open(const std::string &text,
-                              const SessionOptions &options) {
-  auto session = Session::openText(text, options);
-  if (session)
-    return std::move(*session);
-  ADD_FAILURE() << llvm::toString(session.takeError());
-  return nullptr;
-}
-
-void call(Session &session, llvm::ArrayRef<moe_tensor> in,
-          llvm::MutableArrayRef<moe_tensor> out) {
-  auto function = session.find();
-  if (!function)
-    ADD_FAILURE() << llvm::toString(function.takeError());
-  else if (llvm::Error error = session.call(**function, in, out))
-    ADD_FAILURE() << llvm::toString(std::move(error));
-}
-
 bool haveSameBits(const Tensor &a, const Tensor &b, int64_t bytes) {
   return std::memcmp(a.i32(), b.i32(), a.size() * bytes) == 0;
 }
@@ -44,21 +24,6 @@ bool haveSameBits(const Tensor &a, const Tensor &b, int64_t bytes) {
 //===----------------------------------------------------------------------===//
 // moe.quantize_rows
 //===----------------------------------------------------------------------===//
-
-/// Where compiled code runs: processor, or the oracle.
-struct Path {
-  const char *targetCPU;
-  bool reference;
-};
-constexpr Path paths[] = {
-    {"", false}, {"haswell", false}, {"x86-64", false}, {"", true}};
-
-SessionOptions optionsOf(const Path &path) {
-  SessionOptions options;
-  options.targetCPU = path.targetCPU;
-  options.reference = path.reference;
-  return options;
-}
 
 std::string rowsText(int64_t columns, int64_t group) {
   std::string K = std::to_string(columns);
@@ -167,7 +132,7 @@ TEST(QuantizeRows, ExtremeRows) {
 // Quantized banks
 //===----------------------------------------------------------------------===//
 
-/// rows times a bank of 2 matrices N x K, of which rows 0..K-1 meet the first.
+/// A bank of 2 matrices N x K.
 struct BankCase {
   int64_t N, K;
   moe_quantization format;
@@ -178,29 +143,13 @@ std::string nameOf(int32_t dtype) {
   return dtype == MOE_F32 ? "f32" : dtype == MOE_BF16 ? "bf16" : "f16";
 }
 
-std::string bankText(const BankCase &c) {
-  std::string N = std::to_string(c.N), K = std::to_string(c.K);
-  std::string bank =
-      "!moe.bank<2x" + N + "x" + K +
-      "xf32, #moe.quantized<bits = " + std::to_string(c.format.bits) +
-      ", group = " + std::to_string(c.format.group) +
-      ", scale = " + nameOf(c.format.scale_dtype) +
-      (c.format.zero_points ? ", zero_points = true" : "") + ">>";
-  std::string rows = "tensor<?x" + K + "xf32>",
-              result = "tensor<?x" + N + "xf32>";
-  return "moe.weight @w : " + bank +
-         " from [\"w.{e}\"] {stored = " + nameOf(c.stored) +
-         "}\nfunc.func @f(%x: " + rows + " {moe.shape = [\"rows\", " + K +
-         "]}, %o: tensor<3xi32> {moe.shape = [3]}) -> (" + result +
-         " {moe.shape = [\"rows\", " + N +
-         "]}) {\n  %w = moe.get_weight @w : " + bank +
-         "\n  %c0 = arith.constant 0 : index\n  %n = tensor.dim %x, %c0 : " +
-         rows + "\n  %e = tensor.empty(%n) : " + result +
-         "\n  %y = moe.grouped_matmul %x banks(%w) offsets(%o) outs(%e) : (" +
-         rows + ", " + bank + ", tensor<3xi32>, " + result + ") -> " + result +
-         " {\n  ^bb0(%s: f32, %old: f32):\n    moe.yield %s : f32\n  }\n"
-         "  return %y : " +
-         result + "\n}\n";
+BankText bankText(const BankCase &c) {
+  return {c.N, c.K,
+          "bits = " + std::to_string(c.format.bits) +
+              ", group = " + std::to_string(c.format.group) +
+              ", scale = " + nameOf(c.format.scale_dtype) +
+              (c.format.zero_points ? ", zero_points = true" : ""),
+          "from [\"w.{e}\"] {stored = " + nameOf(c.stored) + "}", ""};
 }
 
 /// Two matrices of values of all sorts, in the stored type.
@@ -225,57 +174,16 @@ std::vector<Tensor> makeMatrices(const BankCase &c, std::mt19937_64 &random) {
   return matrices;
 }
 
-/// Rows of the identity, K for each matrix, so that results are the elements.
-Tensor makeIdentity(int64_t K) {
-  Tensor rows(MOE_F32, {2 * K, K});
-  std::fill_n(rows.f32(), rows.size(), 0.0f);
-  for (int64_t k = 0; k < 2 * K; ++k)
-    rows.f32()[k * K + k % K] = 1;
-  return rows;
-}
-
-/// The largest difference between an element and what the oracle says, relative
-/// to the largest element of its row.
-double bankError(const BankCase &c, const SessionOptions &base,
+/// The largest difference between an element and what the oracle says.
+double bankError(const BankCase &c, const SessionOptions &options,
                  std::mt19937_64 &random) {
-  std::vector<Tensor> matrices = makeMatrices(c, random);
-  llvm::SmallString<128> path;
-  EXPECT_FALSE(
-      llvm::sys::fs::createTemporaryFile("moe-bank", "safetensors", path));
-  llvm::FileRemover remover(path);
-  const char *names[] = {"w.0", "w.1"};
-  moe_tensor tensors[] = {matrices[0].abi(), matrices[1].abi()};
-  moe_error error = {};
-  EXPECT_EQ(moe_safetensors_write(path.c_str(), names, tensors, 2, &error),
-            MOE_OK)
-      << error.message;
-  SessionOptions options = base;
-  options.weights = path.str().str();
-  auto session = open(bankText(c), options);
-  if (!session)
-    return std::numeric_limits<double>::infinity();
-  Tensor rows = makeIdentity(c.K), y(MOE_F32, {2 * c.K, c.N});
-  Tensor offsets(MOE_I32, {3});
-  for (int64_t e = 0; e < 3; ++e)
-    offsets.i32()[e] = int32_t(e * c.K);
-  moe_tensor in[] = {rows.abi(), offsets.abi()}, out[] = {y.abi()};
-  call(*session, in, out);
-  double largest = 0;
-  for (int64_t e = 0; e < 2; ++e) {
-    Tensor want = quantizeByOracle(matrices[e], c.format);
-    for (int64_t n = 0; n < c.N; ++n) {
-      double scale = 1e-30;
-      for (int64_t k = 0; k < c.K; ++k)
-        scale = std::fmax(scale, std::fabs(want.f32()[n * c.K + k]));
-      for (int64_t k = 0; k < c.K; ++k)
-        largest = std::fmax(largest,
-                            std::fabs(double(y.f32()[(e * c.K + k) * c.N + n]) -
-                                      want.f32()[n * c.K + k]) /
-                                scale);
-    }
+  std::vector<Tensor> matrices = makeMatrices(c, random), expected;
+  std::vector<NamedTensor> file;
+  for (size_t e = 0; e < matrices.size(); ++e) {
+    expected.push_back(quantizeByOracle(matrices[e], c.format));
+    file.push_back({"w." + std::to_string(e), std::move(matrices[e])});
   }
-  EXPECT_TRUE(y.isIntact());
-  return largest;
+  return elementError(bankText(c), file, expected, options);
 }
 
 std::vector<BankCase> bankCases() {
@@ -300,8 +208,6 @@ std::string describe(const BankCase &c) {
          nameOf(c.stored);
 }
 
-/// A row of the identity picks elements, whose products with 1 and sums with 0
-/// are exact: one rounding is left where the scale is multiplied.
 TEST(QuantizedBank, ElementsEqualTheOracle) {
   // NOLINTNEXTLINE(bugprone-random-generator-seed): the same every time.
   std::mt19937_64 random(11);

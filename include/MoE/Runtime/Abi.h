@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /// Version of everything in this header. Stamped into each compiled module.
-#define MOE_ABI_VERSION 4
+#define MOE_ABI_VERSION 5
 
 /// Largest rank of a tensor that crosses the ABI.
 #define MOE_MAX_RANK 8
@@ -209,13 +209,43 @@ typedef struct moe_packing {
 /// each run lie the scales of the rows of the panel, way by way, and behind
 /// these, with zero_points, their zeros in the type of the scales. Rows that do
 /// not exist have scale 0, and columns that do not exist code 0.
+///
+/// Codes that are MOE_CODES_E2M1 have 4 bits: a sign, two bits of an exponent
+/// with bias 1, and one of a mantissa. They stand for s times 0, 0.5, 1, 1.5,
+/// 2, 3, 4, 6 or their negatives, and come from an encoding (below). With a
+/// packing, what lies behind the steps of a run is s / 2.
 typedef struct moe_quantization {
   int32_t bits;        ///< 4 or 8; 0: not quantized, and everything else is 0
   int32_t scale_dtype; ///< MOE_F32, MOE_BF16 or MOE_F16
   int64_t group;       ///< K, or a multiple of 8 below K; at most 65536
   int32_t zero_points; ///< 0 or 1
-  int32_t reserved;
+  int32_t codes;       ///< moe_codes
 } moe_quantization;
+
+/// What the codes of a quantized bank are.
+typedef enum moe_codes { MOE_CODES_INTEGER = 0, MOE_CODES_E2M1 = 1 } moe_codes;
+
+/// Where the codes of a quantized bank (N x K, with G scales in a row) come
+/// from when a checkpoint has them. Each part is another weight of the module,
+/// a bank of as many slices that comes before, by its index.
+///
+/// Codes and zeros come in words: elements of i32 or u8 that hold 32 / bits or
+/// 8 / bits of them, the first one in the lowest bits, and elements of i8 that
+/// hold one, less 128. A slice of `codes` is N x ceil(K / codes in a word), or
+/// ceil(N / codes in a word) x K; one of `scales` N x G; one of `zeros`
+/// ceil(N / zeros in a word) x G; one of `groups` K. Columns may be cut into
+/// blocks, a dimension more. Scales have the type `scale_dtype`, or, of e2m1,
+/// are u8 and stand for 2^(u - 127), 255 for NaN.
+///
+/// zero_points = 0: zeros must all be 2^(bits - 1). groups[k] must be the run
+/// of column k. If they are not, binding is refused.
+typedef struct moe_encoding {
+  int32_t is_encoded;  ///< 0: codes are made, and everything else is 0
+  int32_t zero_offset; ///< what is added to stored zeros: 0 or 1
+  int64_t codes, scales;
+  int64_t zeros, groups; ///< -1: there are none
+  uint8_t order[8];      ///< place i of a word of 32 bits holds code order[i]
+} moe_encoding;
 
 /// One weight: a plain tensor, or a bank of `experts` equally shaped slices.
 /// The elements of a slice are at sum(index[i] * strides[i]) from its base in
@@ -227,10 +257,11 @@ typedef struct moe_weight {
   int64_t experts; ///< number of slices; 0 = a plain tensor
   int64_t shape[MOE_MAX_RANK];
   int64_t strides[MOE_MAX_RANK]; ///< in elements
-  int64_t num_sources;           ///< 1, or `experts` (one per slice)
+  int64_t num_sources; ///< 1, or `experts` (one per slice); 0 with an encoding
   const moe_weight_source *sources;
   moe_packing packing;
   moe_quantization quantization; ///< dtype is that of the checkpoint
+  moe_encoding encoding;         ///< instead of sources
 } moe_weight;
 
 /// The table at symbol MOE_MODULE_SYMBOL of every compiled module.

@@ -75,7 +75,7 @@ struct QuantizeExpertsPass
                             : Type(BFloat16Type::get(context));
     auto format = QuantizedAttr::getChecked(
         [&]() { return getOperation()->emitError(); }, context, bits.getValue(),
-        group.getValue(), scale, zeroPoints.getValue());
+        group.getValue(), scale, zeroPoints.getValue(), Codes::Integer);
     if (!format)
       return signalPassFailure();
     WeightFlows flows(getOperation());

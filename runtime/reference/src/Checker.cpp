@@ -90,6 +90,10 @@ void Checker::elementType(const moe_tensor &tensor, const char *name,
     expected = "i8";
     allowed = tensor.dtype == MOE_I8;
     break;
+  case Elements::Byte:
+    expected = "u8";
+    allowed = tensor.dtype == MOE_U8;
+    break;
   }
   require(allowed,
           "argument '%s' has the moe_dtype %" PRId32
@@ -100,7 +104,7 @@ void Checker::elementType(const moe_tensor &tensor, const char *name,
 void Checker::byteSize(const moe_tensor &tensor, const char *name) {
   int64_t bytes = tensor.dtype == MOE_F64                      ? 8
                   : isOneOf(tensor.dtype, {MOE_BF16, MOE_F16}) ? 2
-                  : tensor.dtype == MOE_I8                     ? 1
+                  : isOneOf(tensor.dtype, {MOE_I8, MOE_U8})    ? 1
                                                                : 4;
   for (int32_t i = 0; i < tensor.rank; ++i)
     if (tensor.shape[i] < 0 ||

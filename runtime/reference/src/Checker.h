@@ -38,7 +38,8 @@ enum class Elements {
   Real,   ///< f64, f32, bf16, f16
   Result, ///< f64, f32
   Index,  ///< i32
-  Code    ///< i8
+  Code,   ///< i8
+  Byte    ///< u8
 };
 
 /// Collects the verdict on the arguments of one call. The first broken rule is

@@ -75,6 +75,8 @@ double real(const moe_tensor &tensor, int64_t row, int64_t column) {
 int32_t integer(const moe_tensor &tensor, int64_t i) {
   if (tensor.dtype == MOE_I8)
     return load<int8_t>(tensor, i);
+  if (tensor.dtype == MOE_U8)
+    return load<uint8_t>(tensor, i);
   return load<int32_t>(tensor, i);
 }
 

@@ -69,7 +69,7 @@ private:
   size_t elementSize() const {
     if (base.dtype == MOE_F64)
       return 8;
-    if (base.dtype == MOE_I8)
+    if (base.dtype == MOE_I8 || base.dtype == MOE_U8)
       return 1;
     return base.dtype == MOE_BF16 || base.dtype == MOE_F16 ? 2 : 4;
   }

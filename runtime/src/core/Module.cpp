@@ -9,6 +9,7 @@
 #include "core/Module.h"
 #include "core/Boundary.h"
 #include "core/DType.h"
+#include "core/StoredCodes.h"
 #include "moe_rt/context.h"
 
 #include <algorithm>
@@ -132,9 +133,13 @@ static int32_t checkWeight(const moe_weight &weight, moe_error *error) {
     return malformed(error, where, weight.name, "has no known dtype");
   if (!isShape(weight.rank) || hasNegative(weight.shape, weight.rank))
     return malformed(error, where, weight.name, "has a bad shape");
-  if (weight.experts < 0 || !weight.sources ||
-      (weight.num_sources != 1 && weight.num_sources != weight.experts) ||
-      weight.num_sources < 1)
+  bool isEncoded = weight.encoding.is_encoded != 0;
+  if (weight.experts < 0 ||
+      (isEncoded ? weight.num_sources != 0
+                 : !weight.sources ||
+                       (weight.num_sources != 1 &&
+                        weight.num_sources != weight.experts) ||
+                       weight.num_sources < 1))
     return malformed(error, where, weight.name, "has a bad number of sources");
   for (int64_t i = 0; i < weight.num_sources; ++i) {
     const moe_weight_source &source = weight.sources[i];
@@ -155,7 +160,7 @@ static bool isQuantization(const moe_weight &weight) {
   const moe_quantization &format = weight.quantization;
   if (format.bits == 0)
     return format.scale_dtype == 0 && format.group == 0 &&
-           format.zero_points == 0;
+           format.zero_points == 0 && format.codes == 0;
   auto isFloat = [](int32_t dtype) {
     return dtype == MOE_F32 || dtype == MOE_BF16 || dtype == MOE_F16;
   };
@@ -167,13 +172,17 @@ static bool isQuantization(const moe_weight &weight) {
          (format.group == weight.shape[1] ||
           (format.group % 8 == 0 && format.group < weight.shape[1])) &&
          (format.zero_points == 0 || format.zero_points == 1) &&
+         (format.codes == MOE_CODES_INTEGER ||
+          (format.codes == MOE_CODES_E2M1 && format.bits == 4 &&
+           format.zero_points == 0 && weight.encoding.is_encoded)) &&
          (weight.packing.panel == 0 ||
           weight.packing.depth == 32 / format.bits);
 }
 
 static bool isSame(const moe_quantization &a, const moe_quantization &b) {
   return a.bits == b.bits && a.scale_dtype == b.scale_dtype &&
-         a.group == b.group && a.zero_points == b.zero_points;
+         a.group == b.group && a.zero_points == b.zero_points &&
+         a.codes == b.codes;
 }
 
 /// Whether the packing of weight `index` can be what the ABI says.
@@ -236,6 +245,10 @@ int32_t moe::rt::checkModule(const moe_module &module, moe_error *error) {
     if (!isQuantization(module.weights[i]))
       return malformed(error, "weight", module.weights[i].name,
                        "has a bad quantization");
+  for (int64_t i = 0; i < module.num_weights; ++i)
+    if (!isEncoding(module, i))
+      return malformed(error, "weight", module.weights[i].name,
+                       "has a bad encoding");
   return MOE_OK;
 }
 

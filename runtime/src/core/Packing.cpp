@@ -132,14 +132,6 @@ template <typename T> static void packIteration(void *env, int64_t i) {
 // Codes
 //===----------------------------------------------------------------------===//
 
-/// Row `row` of the source of a slice.
-static RowView viewRow(const moe_weight &weight, const void *source,
-                       int64_t row) {
-  auto size = static_cast<int64_t>(moe_dtype_size(weight.dtype));
-  return {static_cast<const char *>(source) + row * weight.strides[0] * size,
-          weight.dtype, weight.strides[1]};
-}
-
 namespace {
 
 /// Bytes of the codes of one row in one step.
@@ -147,12 +139,21 @@ constexpr int64_t bytesPerWord = 4;
 /// Columns whose codes are placed at a time: a multiple of those of a word.
 constexpr int64_t codeBlock = 128;
 
+/// One call of packCodes.
+struct CodeJob {
+  const moe_weight &weight;
+  const PackedShape &shape;
+  int64_t first; ///< slice
+  const CodeSource &source;
+  char *storage;
+};
+
 /// One run of columns of one panel.
 class RunPacker {
 public:
-  RunPacker(const Job &job, int64_t slice, int64_t panel, int64_t run)
+  RunPacker(const CodeJob &job, int64_t slice, int64_t panel, int64_t run)
       : job(job), format(job.weight.quantization), packing(job.weight.packing),
-        source(job.sources[slice]), firstRow(panel * packing.panel),
+        slice(slice), firstRow(panel * packing.panel),
         firstColumn(run * format.group),
         columns(std::min(format.group, job.weight.shape[1] - firstColumn)),
         stepBytes(packing.ways * int64_t(packing.panel) * bytesPerWord) {
@@ -176,23 +177,18 @@ private:
     int64_t scaleIndex = packing.way * int64_t(packing.panel) + row;
     bool exists = firstRow + row < job.weight.shape[0];
     RunScale scale;
-    RowView view = {};
-    if (exists) {
-      view = viewRow(job.weight, source, firstRow + row);
-      scale = chooseScale(format, view, firstColumn, columns);
-    }
-    storeScale(format, scale.scale, scales, scaleIndex);
+    if (exists)
+      scale = job.source.scaleOf(slice, firstRow + row, firstColumn, columns);
+    storeScale(format, scale.scale * scaleOfUnit, scales, scaleIndex);
     if (format.zero_points)
       storeScale(format, static_cast<float>(scale.zero), scales,
                  zerosBehind + scaleIndex);
     for (int64_t first = 0; first < columns; first += codeBlock) {
       int64_t count = std::min(codeBlock, columns - first);
       uint8_t block[codeBlock] = {};
-      if (exists) {
-        float values[codeBlock];
-        view.read(firstColumn + first, count, values);
-        encode(format, scale, values, count, block);
-      }
+      if (exists)
+        job.source.read(slice, firstRow + row, firstColumn + first, count,
+                        scale, block);
       char *to = codes + first / packing.depth * stepBytes + row * bytesPerWord;
       for (int64_t k = 0; k < count; k += packing.depth, to += stepBytes)
         storeWord(block + k, to);
@@ -208,11 +204,12 @@ private:
     std::memcpy(to, word, bytesPerWord);
   }
 
-  const Job &job;
+  const CodeJob &job;
   const moe_quantization &format;
   const moe_packing &packing;
-  const void *source;
-  int64_t firstRow, firstColumn, columns, stepBytes;
+  /// Kernels take the floats of e2m1 twice, which makes them integers.
+  const float scaleOfUnit = format.codes == MOE_CODES_E2M1 ? 0.5f : 1.0f;
+  int64_t slice, firstRow, firstColumn, columns, stepBytes;
   int64_t zerosBehind = 0; ///< elements from a scale to its zero
   char *codes = nullptr;   ///< of the way, first step
   char *scales = nullptr;  ///< of all ways
@@ -222,15 +219,15 @@ private:
 struct DequantizeJob {
   const moe_weight &weight;
   int64_t first; ///< slice
-  void *const *sources;
+  const CodeSource &source;
   float *values;
 };
 
 } // namespace
 
 /// Iteration i packs panel i % panels of slice first + i / panels.
-static void packCodes(void *env, int64_t i) {
-  const Job &job = *static_cast<const Job *>(env);
+static void packCodesOfPanel(void *env, int64_t i) {
+  const CodeJob &job = *static_cast<const CodeJob *>(env);
   int64_t slice = job.first + i / job.shape.panels;
   int64_t runs = ceilDiv(job.weight.shape[1], job.weight.quantization.group);
   for (int64_t run = 0; run < runs; ++run)
@@ -242,37 +239,38 @@ static void dequantizeRow(void *env, int64_t i) {
   const auto &job = *static_cast<const DequantizeJob *>(env);
   const moe_quantization &format = job.weight.quantization;
   int64_t rows = job.weight.shape[0], columns = job.weight.shape[1];
-  RowView view =
-      viewRow(job.weight, job.sources[job.first + i / rows], i % rows);
+  int64_t slice = job.first + i / rows, row = i % rows;
   float *out = job.values + i * columns;
   for (int64_t first = 0; first < columns; first += format.group) {
     int64_t end = std::min(first + format.group, columns);
-    RunScale scale = chooseScale(format, view, first, end - first);
+    RunScale scale = job.source.scaleOf(slice, row, first, end - first);
     for (int64_t k = first; k < end; k += codeBlock) {
       int64_t count = std::min(codeBlock, end - k);
-      float values[codeBlock];
       uint8_t codes[codeBlock];
-      view.read(k, count, values);
-      encode(format, scale, values, count, codes);
-      for (int64_t j = 0; j < count; ++j)
-        out[k + j] = scale.scale * static_cast<float>(codes[j] - scale.zero);
+      job.source.read(slice, row, k, count, scale, codes);
+      decode(format, scale, codes, count, out + k);
     }
   }
 }
 
 void moe::rt::dequantizeSlices(const moe_weight &weight, int64_t first,
-                               int64_t last, void *const *sources,
+                               int64_t last, const CodeSource &source,
                                float *values, ThreadPool &pool) {
-  DequantizeJob job = {weight, first, sources, values};
+  DequantizeJob job = {weight, first, source, values};
   pool.run(dequantizeRow, &job, (last - first) * weight.shape[0]);
+}
+
+void moe::rt::packCodes(const moe_weight &weight, const PackedShape &shape,
+                        int64_t first, int64_t last, const CodeSource &source,
+                        char *storage, ThreadPool &pool) {
+  CodeJob job = {weight, shape, first, source, storage};
+  pool.run(packCodesOfPanel, &job, (last - first) * shape.panels);
 }
 
 void moe::rt::packSlices(const moe_weight &weight, const PackedShape &shape,
                          int64_t first, int64_t last, void *const *sources,
                          char *storage, ThreadPool &pool) {
   Job job = {weight, shape, first, sources, storage};
-  if (weight.quantization.bits)
-    return pool.run(packCodes, &job, (last - first) * shape.panels);
   ThreadPool::Body body = nullptr;
   switch (moe_dtype_size(weight.dtype)) {
   case 1:

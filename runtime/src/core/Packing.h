@@ -13,6 +13,7 @@
 
 namespace moe::rt {
 
+class CodeSource;
 class ThreadPool;
 
 /// Sizes of the packed form of a weight (moe_packing).
@@ -31,17 +32,23 @@ struct PackedShape {
 /// The bytes by which slices of `weight` start behind those of the owner.
 int64_t getOffsetOfWay(const moe_weight &weight);
 
-/// Copies slices [first, last) of `weight` from `sources` into packed memory,
-/// as codes if it is quantized: slice e of the owner starts at
-/// storage + e * sliceBytes. On all threads of `pool`.
+/// Copies slices [first, last) of `weight` from `sources` into packed memory:
+/// slice e of the owner starts at storage + e * sliceBytes. On all threads of
+/// `pool`.
 void packSlices(const moe_weight &weight, const PackedShape &shape,
                 int64_t first, int64_t last, void *const *sources,
                 char *storage, ThreadPool &pool);
 
+/// The same for a quantized weight.
+void packCodes(const moe_weight &weight, const PackedShape &shape,
+               int64_t first, int64_t last, const CodeSource &source,
+               char *storage, ThreadPool &pool);
+
 /// Writes what the codes of slices [first, last) of a quantized `weight` stand
 /// for, dense f32, to `values`, which has those slices alone.
 void dequantizeSlices(const moe_weight &weight, int64_t first, int64_t last,
-                      void *const *sources, float *values, ThreadPool &pool);
+                      const CodeSource &source, float *values,
+                      ThreadPool &pool);
 
 } // namespace moe::rt
 

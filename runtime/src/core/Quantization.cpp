@@ -8,12 +8,15 @@
 
 #include "core/Quantization.h"
 #include "core/Float16.h"
+#include "moe_rt/safetensors.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 using namespace moe::rt;
+
+CodeSource::~CodeSource() = default;
 
 //===----------------------------------------------------------------------===//
 // Elements
@@ -31,27 +34,32 @@ static float roundTo(int32_t dtype, float value) {
   }
 }
 
+/// `count` elements, `stride` elements apart.
 template <typename Element, typename Convert>
-static void convertAll(const RowView &row, int64_t first, int64_t count,
+static void convertAll(const void *from, int64_t stride, int64_t count,
                        float *out, Convert convert) {
-  const Element *from =
-      reinterpret_cast<const Element *>(row.data) + first * row.stride;
-  if (row.stride == 1) // which compilers vectorize
+  const auto *elements = static_cast<const Element *>(from);
+  if (stride == 1) // which compilers vectorize
     for (int64_t i = 0; i < count; ++i)
-      out[i] = convert(from[i]);
+      out[i] = convert(elements[i]);
   else
     for (int64_t i = 0; i < count; ++i)
-      out[i] = convert(from[i * row.stride]);
+      out[i] = convert(elements[i * stride]);
 }
 
-void RowView::read(int64_t first, int64_t count, float *out) const {
-  switch (dtype) {
+void MadeCodes::readValues(int64_t slice, int64_t row, int64_t first,
+                           int64_t count, float *out) const {
+  int64_t stride = weight.strides[1];
+  const char *from = static_cast<const char *>(sources[slice]) +
+                     (row * weight.strides[0] + first * stride) *
+                         static_cast<int64_t>(moe_dtype_size(weight.dtype));
+  switch (weight.dtype) {
   case MOE_BF16:
-    return convertAll<uint16_t>(*this, first, count, out, fromBFloat16);
+    return convertAll<uint16_t>(from, stride, count, out, fromBFloat16);
   case MOE_F16:
-    return convertAll<uint16_t>(*this, first, count, out, fromFloat16);
+    return convertAll<uint16_t>(from, stride, count, out, fromFloat16);
   default:
-    return convertAll<float>(*this, first, count, out,
+    return convertAll<float>(from, stride, count, out,
                              [](float value) { return value; });
   }
 }
@@ -91,9 +99,6 @@ struct Range {
 };
 } // namespace
 
-/// Values that are read at a time.
-static constexpr int64_t valuesPerRead = 256;
-
 /// The scale before it is rounded to its type.
 static float exactScale(const moe_quantization &format, const Range &range) {
   if (format.zero_points)
@@ -105,14 +110,14 @@ static float exactScale(const moe_quantization &format, const Range &range) {
   return format.bits == 8 ? std::fabs(extreme) / 127 : extreme / -8;
 }
 
-RunScale moe::rt::chooseScale(const moe_quantization &format,
-                              const RowView &row, int64_t first,
-                              int64_t count) {
+RunScale MadeCodes::scaleOf(int64_t slice, int64_t row, int64_t first,
+                            int64_t count) const {
+  const moe_quantization &format = weight.quantization;
   float values[valuesPerRead];
   Range range;
   for (int64_t done = 0; done < count; done += valuesPerRead) {
     int64_t size = std::min(valuesPerRead, count - done);
-    row.read(first + done, size, values);
+    readValues(slice, row, first + done, size, values);
     range.include(values, size);
   }
   RunScale run;
@@ -137,19 +142,44 @@ RunScale moe::rt::chooseScale(const moe_quantization &format,
   return run;
 }
 
-void moe::rt::encode(const moe_quantization &format, const RunScale &scale,
-                     const float *values, int64_t count, uint8_t *codes) {
+/// The codes of `count` values that share a scale.
+static void encode(const moe_quantization &format, const RunScale &scale,
+                   const float *values, int64_t count, uint8_t *codes) {
   const auto zero = static_cast<float>(scale.zero);
   const auto last = static_cast<float>((1 << format.bits) - 1);
-  if (scale.inverse == 0) {
-    std::fill_n(codes, count, static_cast<uint8_t>(scale.zero));
-    return;
-  }
   for (int64_t i = 0; i < count; ++i) {
     float code = zero + roundToInteger(values[i] * scale.inverse);
     codes[i] = static_cast<uint8_t>(
         static_cast<int32_t>(std::min(last, std::max(0.0f, code))));
   }
+}
+
+void MadeCodes::read(int64_t slice, int64_t row, int64_t first, int64_t count,
+                     const RunScale &scale, uint8_t *codes) const {
+  if (scale.inverse == 0) {
+    std::fill_n(codes, count, static_cast<uint8_t>(scale.zero));
+    return;
+  }
+  float values[valuesPerRead];
+  for (int64_t done = 0; done < count; done += valuesPerRead) {
+    int64_t size = std::min(valuesPerRead, count - done);
+    readValues(slice, row, first + done, size, values);
+    encode(weight.quantization, scale, values, size, codes + done);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+void moe::rt::decode(const moe_quantization &format, const RunScale &scale,
+                     const uint8_t *codes, int64_t count, float *values) {
+  static constexpr float e2m1[] = {0,     0.5f,  1,  1.5f,  2,  3,  4,  6,
+                                   -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6};
+  for (int64_t i = 0; i < count; ++i)
+    values[i] = scale.scale * (format.codes == MOE_CODES_E2M1
+                                   ? e2m1[codes[i]]
+                                   : static_cast<float>(codes[i] - scale.zero));
 }
 
 void moe::rt::storeScale(const moe_quantization &format, float value, void *out,

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What moe_quantization says, for one row of a matrix at a time.
+// What moe_quantization says, for one run of columns at a time.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,27 +20,47 @@ namespace moe::rt {
 /// What the codes of a run of columns mean.
 struct RunScale {
   float scale = 0;   ///< rounded to its type
-  float inverse = 0; ///< 1 / scale; 0 where all codes are the zero
+  float inverse = 0; ///< 1 / scale where codes are made; 0: all are the zero
   int32_t zero = 0;
 };
 
-/// Elements of a row: `data`, `stride` elements apart, of `dtype`.
-struct RowView {
-  const char *data;
-  int32_t dtype; ///< f32, bf16 or f16
-  int64_t stride;
-
-  /// The elements [first, first + count) as f32.
-  void read(int64_t first, int64_t count, float *out) const;
+/// The codes of a quantized bank.
+class CodeSource {
+public:
+  virtual ~CodeSource();
+  /// The scale of the columns [first, first + count) of a row, which are a run.
+  virtual RunScale scaleOf(int64_t slice, int64_t row, int64_t first,
+                           int64_t count) const = 0;
+  /// The codes of columns [first, first + count), which have one scale.
+  virtual void read(int64_t slice, int64_t row, int64_t first, int64_t count,
+                    const RunScale &scale, uint8_t *codes) const = 0;
 };
 
-/// The scale of the columns [first, first + count) of a row.
-RunScale chooseScale(const moe_quantization &format, const RowView &row,
-                     int64_t first, int64_t count);
+/// Codes that are made of floats: f32, bf16 or f16.
+class MadeCodes : public CodeSource {
+public:
+  /// `sources` are the slices of `weight`, as the checkpoint has them.
+  MadeCodes(const moe_weight &weight, void *const *sources)
+      : weight(weight), sources(sources) {}
 
-/// The codes of `count` values that share a scale.
-void encode(const moe_quantization &format, const RunScale &scale,
-            const float *values, int64_t count, uint8_t *codes);
+  RunScale scaleOf(int64_t slice, int64_t row, int64_t first,
+                   int64_t count) const override;
+  void read(int64_t slice, int64_t row, int64_t first, int64_t count,
+            const RunScale &scale, uint8_t *codes) const override;
+
+private:
+  /// Up to `valuesPerRead` elements of a row as f32.
+  void readValues(int64_t slice, int64_t row, int64_t first, int64_t count,
+                  float *out) const;
+  static constexpr int64_t valuesPerRead = 256;
+
+  const moe_weight &weight;
+  void *const *sources;
+};
+
+/// What codes that share a scale stand for.
+void decode(const moe_quantization &format, const RunScale &scale,
+            const uint8_t *codes, int64_t count, float *values);
 
 /// Writes `value`, which the type of scales can hold, to element `index`.
 void storeScale(const moe_quantization &format, float value, void *out,

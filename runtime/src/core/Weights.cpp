@@ -12,11 +12,14 @@
 #include "core/DType.h"
 #include "core/Packing.h"
 #include "core/RandomValues.h"
+#include "core/StoredCodes.h"
 #include "io/Checkpoint.h"
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <string>
+#include <vector>
 
 using namespace moe::rt;
 
@@ -184,8 +187,10 @@ int32_t BoundWeights::bindWeight(const moe_weight &weight,
     return status;
   void **slices = static_cast<void **>(table.data());
   for (int64_t expert = 0; expert < weight.experts; ++expert)
-    if (int32_t status =
-            bindSlice(weight, expert, checkpoint, slices[expert], error))
+    if (weight.encoding.is_encoded)
+      slices[expert] = nullptr; // until its parts are put together
+    else if (int32_t status =
+                 bindSlice(weight, expert, checkpoint, slices[expert], error))
       return status;
   slot = slices;
   blocks.push_back(std::move(table));
@@ -200,26 +205,53 @@ int32_t BoundWeights::bindWeight(const moe_weight &weight,
 /// little beside any model, much beside what starting the threads costs.
 static constexpr int64_t bytesPerRound = 64 << 20;
 
-/// Copies all slices, of `sliceBytes` each, some at a time: `copy` gets the
-/// first of them and their end.
-template <typename Copy>
-static void copyInRounds(const moe_weight &weight, int64_t sliceBytes,
-                         const moe_checkpoint *checkpoint, void *const *sources,
-                         const Copy &copy) {
+/// Gives back the memory of a checkpoint that slices of a weight were read
+/// from.
+static void releaseSlices(const moe_weight &weight, void *const *sources,
+                          int64_t first, int64_t last,
+                          const moe_checkpoint &checkpoint) {
   Window window;
   (void)windowOverflow(weight, window); // false: the slices are bound
-  int64_t size = static_cast<int64_t>(moe_dtype_size(weight.dtype));
+  auto size = static_cast<int64_t>(moe_dtype_size(weight.dtype));
+  for (int64_t e = first; e < last; ++e)
+    releaseTensorData(
+        checkpoint, static_cast<char *>(sources[e]) + window.lowest * size,
+        static_cast<size_t>((window.highest - window.lowest + 1) * size));
+}
+
+template <typename Copy>
+void BoundWeights::copyInRounds(const moe_module &module, int64_t index,
+                                const moe_checkpoint *checkpoint,
+                                int64_t sliceBytes, const Copy &copy) {
+  const moe_weight &weight = module.weights[index];
+  const moe_encoding &encoding = weight.encoding;
+  std::vector<int64_t> read = {index};
+  if (encoding.is_encoded)
+    read = {encoding.codes, encoding.scales};
   int64_t count = std::max<int64_t>(1, bytesPerRound / sliceBytes);
   for (int64_t first = 0, last; first < weight.experts; first = last) {
     last = std::min(weight.experts, first + count);
     copy(first, last);
-    if (!checkpoint)
-      continue;
-    for (int64_t e = first; e < last; ++e)
-      releaseTensorData(
-          *checkpoint, static_cast<char *>(sources[e]) + window.lowest * size,
-          static_cast<size_t>((window.highest - window.lowest + 1) * size));
+    if (checkpoint)
+      for (int64_t part : read)
+        releaseSlices(module.weights[part], slicesOf(part), first, last,
+                      *checkpoint);
   }
+}
+
+int32_t BoundWeights::openCodes(const moe_module &module, int64_t index,
+                                std::unique_ptr<CodeSource> &codes,
+                                moe_error *error) {
+  const moe_weight &weight = module.weights[index];
+  if (!weight.encoding.is_encoded) {
+    codes = std::make_unique<MadeCodes>(weight, slicesOf(index));
+    return MOE_OK;
+  }
+  auto stored = std::make_unique<StoredCodes>(
+      module, index, static_cast<void *const *>(root.data()));
+  int32_t status = stored->check(error);
+  codes = std::move(stored);
+  return status;
 }
 
 int32_t BoundWeights::pack(const moe_module &module, int64_t index,
@@ -227,12 +259,14 @@ int32_t BoundWeights::pack(const moe_module &module, int64_t index,
                            const Allocator &allocator, ThreadPool &pool,
                            moe_error *error) {
   const moe_weight &weight = module.weights[index];
+  std::unique_ptr<CodeSource> codes;
+  if (weight.quantization.bits)
+    if (int32_t status = openCodes(module, index, codes, error))
+      return status;
   if (weight.packing.panel == 0)
-    return weight.quantization.bits
-               ? dequantize(weight, index, checkpoint, allocator, pool, error)
-               : MOE_OK;
-  void **slots = static_cast<void **>(root.data());
-  void **slices = static_cast<void **>(slots[index]);
+    return codes ? dequantize(module, index, *codes, checkpoint, allocator,
+                              pool, error)
+                 : MOE_OK;
   PackedShape shape;
   Block memory;
   if (shape.overflows(weight) ||
@@ -249,10 +283,15 @@ int32_t BoundWeights::pack(const moe_module &module, int64_t index,
   char *storage = static_cast<char *>(memory.data());
   if (weight.packing.way != 0)
     // The owner came earlier, and its first slice starts its memory.
-    storage = *static_cast<char **>(slots[weight.packing.owner]);
-  copyInRounds(weight, shape.sliceBytes, checkpoint, slices,
+    storage = static_cast<char *>(slicesOf(weight.packing.owner)[0]);
+  void **slices = slicesOf(index);
+  copyInRounds(module, index, checkpoint, shape.sliceBytes,
                [&](int64_t first, int64_t last) {
-                 packSlices(weight, shape, first, last, slices, storage, pool);
+                 if (codes)
+                   packCodes(weight, shape, first, last, *codes, storage, pool);
+                 else
+                   packSlices(weight, shape, first, last, slices, storage,
+                              pool);
                });
   for (int64_t e = 0; e < weight.experts; ++e)
     slices[e] = storage + e * shape.sliceBytes + getOffsetOfWay(weight);
@@ -261,12 +300,12 @@ int32_t BoundWeights::pack(const moe_module &module, int64_t index,
   return MOE_OK;
 }
 
-int32_t BoundWeights::dequantize(const moe_weight &weight, int64_t index,
+int32_t BoundWeights::dequantize(const moe_module &module, int64_t index,
+                                 const CodeSource &codes,
                                  const moe_checkpoint *checkpoint,
                                  const Allocator &allocator, ThreadPool &pool,
                                  moe_error *error) {
-  void **slices =
-      static_cast<void **>(static_cast<void **>(root.data())[index]);
+  const moe_weight &weight = module.weights[index];
   int64_t elements, sliceBytes, bytes;
   Block memory;
   if (elementsOverflow(weight.shape, weight.rank, elements) ||
@@ -281,11 +320,12 @@ int32_t BoundWeights::dequantize(const moe_weight &weight, int64_t index,
         Shown(weight.name).text, static_cast<long long>(weight.experts),
         shapeText(weight.shape, weight.rank).c_str());
   auto *values = static_cast<float *>(memory.data());
-  copyInRounds(weight, sliceBytes, checkpoint, slices,
+  copyInRounds(module, index, checkpoint, sliceBytes,
                [&](int64_t first, int64_t last) {
-                 dequantizeSlices(weight, first, last, slices,
+                 dequantizeSlices(weight, first, last, codes,
                                   values + first * elements, pool);
                });
+  void **slices = slicesOf(index);
   for (int64_t e = 0; e < weight.experts; ++e)
     slices[e] = values + e * elements;
   blocks.push_back(std::move(memory));
@@ -341,6 +381,7 @@ struct RandomLayout {
 static int32_t fillSlice(const moe_weight &weight, int64_t expert,
                          const RandomLayout &layout, uint64_t seed, void *out,
                          moe_error *error) {
+  // An encoded weight is not reached: its codes are integers, and come first.
   const moe_weight_source &source = sourceOf(weight, expert);
   std::string name = tensorName(source, expert);
   int64_t base;

@@ -11,10 +11,12 @@
 
 #include "core/Memory.h"
 
+#include <memory>
 #include <vector>
 
 namespace moe::rt {
 
+class CodeSource;
 class ThreadPool;
 
 /// What moe_rt_weights hands to compiled code, and the memory behind it.
@@ -51,10 +53,26 @@ private:
                ThreadPool &pool, moe_error *error);
 
   /// The same for a weight whose codes are not packed.
-  int32_t dequantize(const moe_weight &weight, int64_t index,
-                     const moe_checkpoint *checkpoint,
+  int32_t dequantize(const moe_module &module, int64_t index,
+                     const CodeSource &codes, const moe_checkpoint *checkpoint,
                      const Allocator &allocator, ThreadPool &pool,
                      moe_error *error);
+
+  /// Where the codes of a quantized weight come from.
+  int32_t openCodes(const moe_module &module, int64_t index,
+                    std::unique_ptr<CodeSource> &codes, moe_error *error);
+
+  /// Copies all slices of a weight, of `sliceBytes` each, some at a time:
+  /// `copy` gets the first of them and their end.
+  template <typename Copy>
+  void copyInRounds(const moe_module &module, int64_t index,
+                    const moe_checkpoint *checkpoint, int64_t sliceBytes,
+                    const Copy &copy);
+
+  /// The slices that a bank is bound to.
+  void **slicesOf(int64_t index) {
+    return static_cast<void **>(static_cast<void **>(root.data())[index]);
+  }
 
   bool bound = false;
   Block root;

@@ -26,7 +26,7 @@ func.func private @f(!moe.bank<8x0xf32>)
 // -----
 
 // moe-bank-c3
-// expected-error-re@+1 {{expected bank elements of type f32, bf16 or f16, but got 'f64'{{.*}}[moe-bank-c3]}}
+// expected-error-re@+1 {{expected bank elements of type f32, bf16 or f16, or, for codes, i32, i8 or ui8, but got 'f64'{{.*}}[moe-bank-c3]}}
 func.func private @f(!moe.bank<8x4xf64>)
 
 // -----
@@ -439,6 +439,141 @@ moe.weight @w : !moe.bank<2x4x4xf32> from ["a.{e}"] {stored = bf16}
 // moe-weight-c9: no float
 // expected-error-re@+1 {{expected stored elements of f32, bf16 or f16, {{.*}}[moe-weight-c9]}}
 moe.weight @w : !moe.bank<2x4x4xf32, #moe.quantized<bits = 8, scale = f32>> from ["a.{e}"] {stored = i8}
+
+// -----
+
+// moe-weight-c10: not quantized
+// expected-error-re@+1 {{expected 'encoded' on a quantized bank only, without sources and 'stored'{{.*}}[moe-weight-c10]}}
+moe.weight @w : !moe.bank<2x4x4xf32> from [] {encoded = #moe.encoded<codes = @c, scales = @s>}
+
+// -----
+
+// moe-weight-c10: two origins
+// expected-error-re@+1 {{expected 'encoded' on a quantized bank only, without sources {{.*}}[moe-weight-c10]}}
+moe.weight @w : !moe.bank<2x4x8xf32, #moe.quantized<bits = 4, scale = f32>> from ["a.{e}"] {encoded = #moe.encoded<codes = @c, scales = @s>}
+
+// -----
+
+// moe-weight-c10: no codes are made that are no integers
+// expected-error-re@+1 {{expected codes that are no integers to come from a checkpoint, by 'encoded'{{.*}}[moe-weight-c10]}}
+moe.weight @w : !moe.bank<2x4x8xf32, #moe.quantized<bits = 4, scale = f32, codes = e2m1>> from ["a.{e}"]
+
+// -----
+
+// moe-weight-c11: no such weight
+// expected-error-re@+1 {{expected @c to be a moe.weight with a bank of 2 slices as they are stored, that comes before{{.*}}[moe-weight-c11]}}
+moe.weight @w : !moe.bank<2x4x8xf32, #moe.quantized<bits = 4, scale = f32>> from [] {encoded = #moe.encoded<codes = @c, scales = @s>}
+
+// -----
+
+// moe-weight-c11: it comes after
+// expected-error-re@+1 {{expected @c to be a moe.weight {{.*}}[moe-weight-c11]}}
+moe.weight @w : !moe.bank<2x4x8xf32, #moe.quantized<bits = 4, scale = f32>> from [] {encoded = #moe.encoded<codes = @c, scales = @s>}
+moe.weight @c : !moe.bank<2x4x1xi32> from ["c.{e}"]
+
+// -----
+
+// moe-weight-c11: another number of experts
+moe.weight @c : !moe.bank<3x4x1xi32> from ["c.{e}"]
+// expected-error-re@+1 {{expected @c to be a moe.weight with a bank of 2 slices {{.*}}[moe-weight-c11]}}
+moe.weight @w : !moe.bank<2x4x8xf32, #moe.quantized<bits = 4, scale = f32>> from [] {encoded = #moe.encoded<codes = @c, scales = @s>}
+
+// -----
+
+// moe-weight-c12: too few words
+moe.weight @c : !moe.bank<2x4x1xi32> from ["c.{e}"]
+// expected-error-re@+1 {{expected @c to hold 4 x 2 words or 1 x 9 words, but got '!moe.bank<2x4x1xi32>'{{.*}}[moe-weight-c12]}}
+moe.weight @w : !moe.bank<2x4x9xf32, #moe.quantized<bits = 4, scale = f32>> from [] {encoded = #moe.encoded<codes = @c, scales = @s>}
+
+// -----
+
+// moe-weight-c12: codes that are no words
+moe.weight @c : !moe.bank<2x4x9xi8> from ["c.{e}"]
+// expected-error-re@+1 {{expected @c to hold words of codes: i32, ui8, or, with 8 bits, i8, but got {{.*}}[moe-weight-c12]}}
+moe.weight @w : !moe.bank<2x4x9xf32, #moe.quantized<bits = 4, scale = f32>> from [] {encoded = #moe.encoded<codes = @c, scales = @s>}
+
+// -----
+
+// moe-weight-c12: blocks of columns that do not follow one another
+moe.weight @c : !moe.bank<2x4x2x16xui8, strided<[64, 32, 1]>> from [#moe.source<"c.{e}", shape = [4, 2, 32], offsets = [0, 0, 0]>]
+// expected-error-re@+1 {{expected @c to hold 4 x 32 words or {{.*}}[moe-weight-c12]}}
+moe.weight @w : !moe.bank<2x4x64xf32, #moe.quantized<bits = 4, scale = f32>> from [] {encoded = #moe.encoded<codes = @c, scales = @s>}
+
+// -----
+
+// moe-weight-c12: scales of another type
+moe.weight @c : !moe.bank<2x4x1xi32> from ["c.{e}"]
+moe.weight @s : !moe.bank<2x4x1xf16> from ["s.{e}"]
+// expected-error-re@+1 {{expected @s to hold scales of f32, but got {{.*}}[moe-weight-c12]}}
+moe.weight @w : !moe.bank<2x4x8xf32, #moe.quantized<bits = 4, scale = f32>> from [] {encoded = #moe.encoded<codes = @c, scales = @s>}
+
+// -----
+
+// moe-weight-c12: too many scales
+moe.weight @c : !moe.bank<2x4x1xi32> from ["c.{e}"]
+moe.weight @s : !moe.bank<2x4x2xf32> from ["s.{e}"]
+// expected-error-re@+1 {{expected @s to hold 4 x 1 scales, but got {{.*}}[moe-weight-c12]}}
+moe.weight @w : !moe.bank<2x4x8xf32, #moe.quantized<bits = 4, scale = f32>> from [] {encoded = #moe.encoded<codes = @c, scales = @s>}
+
+// -----
+
+// moe-weight-c12: zeros that are not in words
+moe.weight @c : !moe.bank<2x4x1xi32> from ["c.{e}"]
+moe.weight @s : !moe.bank<2x4x1xf32> from ["s.{e}"]
+moe.weight @z : !moe.bank<2x4x1xi32> from ["z.{e}"]
+// expected-error-re@+1 {{expected @z to hold 1 x 1 words, but got {{.*}}[moe-weight-c12]}}
+moe.weight @w : !moe.bank<2x4x8xf32, #moe.quantized<bits = 4, scale = f32, zero_points = true>> from [] {encoded = #moe.encoded<codes = @c, scales = @s, zeros = @z>}
+
+// -----
+
+// moe-weight-c12: groups of fewer columns
+moe.weight @c : !moe.bank<2x4x1xi32> from ["c.{e}"]
+moe.weight @s : !moe.bank<2x4x1xf32> from ["s.{e}"]
+moe.weight @g : !moe.bank<2x7xi32> from ["g.{e}"]
+// expected-error-re@+1 {{expected @g to hold 8 integers of i32, but got {{.*}}[moe-weight-c12]}}
+moe.weight @w : !moe.bank<2x4x8xf32, #moe.quantized<bits = 4, scale = f32>> from [] {encoded = #moe.encoded<codes = @c, scales = @s, groups = @g>}
+
+// -----
+
+// moe-weight-c13: no zeros
+// expected-error-re@+1 {{expected zeros of integers where there are zero points, and none of other codes{{.*}}[moe-weight-c13]}}
+moe.weight @w : !moe.bank<2x4x8xf32, #moe.quantized<bits = 4, scale = f32, zero_points = true>> from [] {encoded = #moe.encoded<codes = @c, scales = @s>}
+
+// -----
+
+// moe-weight-c13: zeros of e2m1
+// expected-error-re@+1 {{expected zeros of integers {{.*}}[moe-weight-c13]}}
+moe.weight @w : !moe.bank<2x4x8xf32, #moe.quantized<bits = 4, scale = f32, codes = e2m1>> from [] {encoded = #moe.encoded<codes = @c, scales = @s, zeros = @z>}
+
+// -----
+
+// moe-weight-c13: an order of too few codes
+// expected-error-re@+1 {{expected an order of 8 codes in a word of 32 bits, but got 4{{.*}}[moe-weight-c13]}}
+moe.weight @w : !moe.bank<2x4x8xf32, #moe.quantized<bits = 4, scale = f32>> from [] {encoded = #moe.encoded<codes = @c, scales = @s, order = [0, 2, 1, 3]>}
+
+// -----
+
+// moe-encoded-c1: an offset without zeros
+// expected-error-re@+1 {{expected a zero_offset of 0, or of 1 with zeros, but got 1{{.*}}[moe-encoded-c1]}}
+moe.weight @w : !moe.bank<2x4x8xf32, #moe.quantized<bits = 4, scale = f32>> from [] {encoded = #moe.encoded<codes = @c, scales = @s, zero_offset = 1>}
+
+// -----
+
+// moe-encoded-c2: a code twice
+// expected-error-re@+1 {{expected the order to hold each code of a word once{{.*}}[moe-encoded-c2]}}
+moe.weight @w : !moe.bank<2x4x8xf32, #moe.quantized<bits = 8, scale = f32>> from [] {encoded = #moe.encoded<codes = @c, scales = @s, order = [0, 2, 2, 3]>}
+
+// -----
+
+// moe-quantized-c4: e2m1 with zero points
+// expected-error-re@+1 {{expected codes that are e2m1 to have 4 bits, no zero points, and scales of f32 or bf16{{.*}}[moe-quantized-c4]}}
+func.func private @f(!moe.bank<2x4x8xf32, #moe.quantized<bits = 4, scale = f32, zero_points = true, codes = e2m1>>)
+
+// -----
+
+// moe-quantized-c4: e2m1 with 8 bits
+// expected-error-re@+1 {{expected codes that are e2m1 to have 4 bits, {{.*}}[moe-quantized-c4]}}
+func.func private @f(!moe.bank<2x4x8xf32, #moe.quantized<bits = 8, scale = f32, codes = e2m1>>)
 
 // -----
 

@@ -426,6 +426,31 @@ func.func private @packed(!moe.bank<8x4x4xf32, #moe.packed<panel = 4096, depth =
 // CHECK: moe.weight @quantized : !moe.bank<8x4x65536xf32, #moe.quantized<bits = 8, scale = f32>> from ["q.{e}"] {stored = bf16}
 moe.weight @quantized : !moe.bank<8x4x65536xf32, #moe.quantized<bits = 8, scale = f32>> from ["q.{e}"] {stored = bf16}
 
+// moe-bank-c3: words of codes
+// moe-weight-c5: no source
+// moe-weight-c10: of a quantized bank
+// moe-weight-c11: as many slices
+// moe-weight-c12: words along rows, and zeros for more rows than there are
+// moe-weight-c13: zeros, and 8 codes in an order
+// moe-encoded-c1: an offset
+// moe-encoded-c2: the codes of a word
+// CHECK: moe.weight @stored.codes : !moe.bank<2x2x16xi32, strided<[1, 2]>>
+moe.weight @stored.codes : !moe.bank<2x2x16xi32, strided<[1, 2]>> from [#moe.source<"w.{e}.q", shape = [16, 2], permutation = [1, 0]>]
+moe.weight @stored.scales : !moe.bank<2x9x2xf16> from ["w.{e}.s"]
+moe.weight @stored.zeros : !moe.bank<2x2x2xi32> from ["w.{e}.z"]
+moe.weight @stored.groups : !moe.bank<2x16xi32> from ["w.{e}.g"]
+// CHECK: moe.weight @stored : !moe.bank<2x9x16xf32, #moe.quantized<bits = 4, group = 8, scale = f16, zero_points = true>> from []
+// CHECK-SAME: {encoded = #moe.encoded<codes = @stored.codes, scales = @stored.scales, zeros = @stored.zeros, zero_offset = 1, groups = @stored.groups, order = [0, 2, 4, 6, 1, 3, 5, 7]>}
+moe.weight @stored : !moe.bank<2x9x16xf32, #moe.quantized<bits = 4, group = 8, scale = f16, zero_points = true>> from [] {encoded = #moe.encoded<codes = @stored.codes, scales = @stored.scales, zeros = @stored.zeros, zero_offset = 1, groups = @stored.groups, order = [0, 2, 4, 6, 1, 3, 5, 7]>}
+
+// moe-weight-c12: columns in blocks, and exponents as scales
+// moe-quantized-c4: e2m1
+moe.weight @blocks : !moe.bank<2x4x2x16xui8> from ["blocks"]
+moe.weight @exponents : !moe.bank<2x4x2xui8> from ["exponents"]
+// CHECK: moe.weight @floats : !moe.bank<2x4x64xf32, #moe.quantized<bits = 4, group = 32, scale = bf16, codes = e2m1>> from []
+// CHECK-SAME: {encoded = #moe.encoded<codes = @blocks, scales = @exponents>}
+moe.weight @floats : !moe.bank<2x4x64xf32, #moe.quantized<bits = 4, group = 32, scale = bf16, codes = e2m1>> from [] {encoded = #moe.encoded<codes = @blocks, scales = @exponents>}
+
 // moe-bank-c8: packed by words of 8 codes
 // moe-quantized-c1: each number of bits
 // moe-quantized-c2: the smallest and the largest group

@@ -212,7 +212,8 @@ LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 
 LogicalResult
 QuantizedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                      int64_t bits, int64_t group, Type scale, bool) {
+                      int64_t bits, int64_t group, Type scale, bool zeroPoints,
+                      Codes codes) {
   if (bits != 4 && bits != 8)
     return emitError() << "expected codes of 4 or 8 bits, but got " << bits
                        << " [moe-quantized-c1]";
@@ -225,6 +226,32 @@ QuantizedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (!scale.isF32() && !scale.isBF16() && !scale.isF16())
     return emitError() << "expected scales of f32, bf16 or f16, but got "
                        << scale << " [moe-quantized-c3]";
+  if (codes == Codes::E2M1 && (bits != 4 || zeroPoints || scale.isF16()))
+    return emitError()
+           << "expected codes that are e2m1 to have 4 bits, no zero "
+              "points, and scales of f32 or bf16 [moe-quantized-c4]";
+  return success();
+}
+
+LogicalResult EncodedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                  FlatSymbolRefAttr, FlatSymbolRefAttr,
+                                  FlatSymbolRefAttr zeros, int64_t zeroOffset,
+                                  FlatSymbolRefAttr, DenseI64ArrayAttr order) {
+  if (zeroOffset < 0 || zeroOffset > (zeros ? 1 : 0))
+    return emitError()
+           << "expected a zero_offset of 0, or of 1 with zeros, but "
+              "got "
+           << zeroOffset << " [moe-encoded-c1]";
+  if (!order)
+    return success();
+  int64_t count = order.size();
+  llvm::SmallBitVector seen(8);
+  for (int64_t code : order.asArrayRef())
+    if (count <= 8 && code >= 0 && code < count)
+      seen.set(code);
+  if (count < 2 || static_cast<int64_t>(seen.count()) != count)
+    return emitError() << "expected the order to hold each code of a word once "
+                          "[moe-encoded-c2]";
   return success();
 }
 

@@ -171,9 +171,13 @@ LogicalResult BankType::verify(function_ref<InFlightDiagnostic()> emitError,
   if (llvm::any_of(shape, [](int64_t size) { return size < 1; }))
     return emitError() << "expected every size of a bank to be at least 1 "
                           "[moe-bank-c2]";
-  if (!elementType.isF32() && !elementType.isBF16() && !elementType.isF16())
+  bool isWord = elementType.isSignlessInteger(32) ||
+                elementType.isSignlessInteger(8) ||
+                elementType.isUnsignedInteger(8);
+  if (!elementType.isF32() && !elementType.isBF16() && !elementType.isF16() &&
+      !isWord)
     return emitError() << "expected bank elements of type f32, bf16 or f16, "
-                          "but got "
+                          "or, for codes, i32, i8 or ui8, but got "
                        << elementType << " [moe-bank-c3]";
   int64_t elements = 1;
   for (int64_t size : shape)

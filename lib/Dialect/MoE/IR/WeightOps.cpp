@@ -174,6 +174,14 @@ LogicalResult WeightOp::verify() {
     return emitOpError("expected stored elements of f32, bf16 or f16, in a "
                        "quantized bank only, but got ")
            << *stored << " [moe-weight-c9]";
+  if (getEncoded() &&
+      (!bank || !bank.getQuantized() || getStored() || !getSources().empty()))
+    return emitOpError("expected 'encoded' on a quantized bank only, without "
+                       "sources and 'stored' [moe-weight-c10]");
+  if (!getEncoded() && bank && bank.getQuantized() &&
+      bank.getQuantized().getCodes() != Codes::Integer)
+    return emitOpError("expected codes that are no integers to come from a "
+                       "checkpoint, by 'encoded' [moe-weight-c10]");
   if (!bank &&
       !(tensor && tensor.hasStaticShape() && !tensor.getEncoding() &&
         tensor.getRank() <= MOE_MAX_RANK && hasCountableElements(tensor) &&
@@ -185,7 +193,7 @@ LogicalResult WeightOp::verify() {
   size_t numSources = getSources().size();
   bool onePerExpert =
       bank && static_cast<int64_t>(numSources) == bank.getNumExperts();
-  if (numSources != 1 && !onePerExpert)
+  if (numSources != 1 && !onePerExpert && !getEncoded())
     return emitOpError("expected 1 source")
            << (bank ? ", or one per expert" : "") << ", but got " << numSources
            << " [moe-weight-c5]";
@@ -209,7 +217,133 @@ Type WeightOp::getStoredType() {
   return cast<ShapedType>(getType()).getElementType();
 }
 
+//===----------------------------------------------------------------------===//
+// Codes of a checkpoint
+//===----------------------------------------------------------------------===//
+
+/// Codes of `bits` in an element of a bank of words; 0 if it is none.
+static int64_t getCodesPerElement(BankType words, int64_t bits) {
+  Type element = words.getElementType();
+  if (element.isSignlessInteger(32))
+    return 32 / bits;
+  if (element.isUnsignedInteger(8))
+    return 8 / bits;
+  return element.isSignlessInteger(8) && bits == 8 ? 1 : 0;
+}
+
+namespace {
+/// What is wrong with the weight that a part of #moe.encoded names.
+using Complaint = std::optional<std::string>;
+} // namespace
+
+/// A slice is a matrix of rows x columns. Columns may be cut into blocks that
+/// follow one another, a dimension more.
+static Complaint expectShape(BankType found, int64_t rows, int64_t columns,
+                             StringRef elements) {
+  ArrayRef<int64_t> shape = found.getSliceShape();
+  SmallVector<int64_t> strides = getWeightStrides(found);
+  bool isMatrix = shape.size() == 2 && shape[1] == columns;
+  bool isCut = shape.size() == 3 && shape[1] * shape[2] == columns &&
+               strides[1] == strides[2] * shape[2];
+  if (shape[0] == rows && (isMatrix || isCut))
+    return std::nullopt;
+  std::string text;
+  llvm::raw_string_ostream(text) << rows << " x " << columns << ' ' << elements;
+  return text;
+}
+
+static Complaint checkCodes(BankType bank, BankType codes) {
+  int64_t N = bank.getSliceShape()[0], K = bank.getSliceShape()[1];
+  int64_t per = getCodesPerElement(codes, bank.getQuantized().getBits());
+  if (per == 0)
+    return "words of codes: i32, ui8, or, with 8 bits, i8";
+  Complaint byColumns =
+      expectShape(codes, N, llvm::divideCeil(K, per), "words");
+  Complaint byRows = expectShape(codes, llvm::divideCeil(N, per), K, "words");
+  return byColumns && byRows ? *byColumns + " or " + *byRows : Complaint();
+}
+
+static Complaint checkScales(BankType bank, BankType scales) {
+  QuantizedAttr format = bank.getQuantized();
+  bool areExponents = format.getCodes() == Codes::E2M1 &&
+                      scales.getElementType().isUnsignedInteger(8);
+  if (!areExponents && scales.getElementType() != format.getScale()) {
+    std::string text;
+    llvm::raw_string_ostream(text) << "scales of " << format.getScale();
+    return text;
+  }
+  return expectShape(scales, bank.getSliceShape()[0],
+                     format.getNumGroups(bank.getSliceShape()[1]), "scales");
+}
+
+static Complaint checkZeros(BankType bank, BankType zeros) {
+  QuantizedAttr format = bank.getQuantized();
+  int64_t per = getCodesPerElement(zeros, format.getBits());
+  if (per == 0)
+    return "integers in words: i32, ui8, or, with 8 bits, i8";
+  return expectShape(zeros, llvm::divideCeil(bank.getSliceShape()[0], per),
+                     format.getNumGroups(bank.getSliceShape()[1]), "words");
+}
+
+static Complaint checkGroups(BankType bank, BankType groups) {
+  int64_t K = bank.getSliceShape()[1];
+  if (groups.getSliceShape() == ArrayRef(K) &&
+      groups.getElementType().isSignlessInteger(32))
+    return std::nullopt;
+  return std::to_string(K) + " integers of i32";
+}
+
+/// A weight that holds a part of the codes of `op`: a bank as it lies in the
+/// checkpoint, bound before.
+static LogicalResult
+verifyPart(WeightOp op, SymbolTableCollection &symbolTable,
+           FlatSymbolRefAttr name,
+           function_ref<Complaint(BankType, BankType)> check) {
+  if (!name)
+    return success();
+  auto bank = cast<BankType>(op.getType());
+  auto part = symbolTable.lookupNearestSymbolFrom<WeightOp>(op, name);
+  auto found = part ? dyn_cast<BankType>(part.getType()) : BankType();
+  if (!found || found.getNumExperts() != bank.getNumExperts() ||
+      found.getPacked() || found.getQuantized() || !part->isBeforeInBlock(op))
+    return op.emitOpError("expected ")
+           << name << " to be a moe.weight with a bank of "
+           << bank.getNumExperts()
+           << " slices as they are stored, that comes before "
+              "[moe-weight-c11]";
+  if (Complaint expected = check(bank, found))
+    return op.emitOpError("expected ")
+           << name << " to hold " << *expected << ", but got " << found
+           << " [moe-weight-c12]";
+  return success();
+}
+
+static LogicalResult verifyEncoded(WeightOp op,
+                                   SymbolTableCollection &symbolTable) {
+  EncodedAttr encoded = op.getEncodedAttr();
+  if (!encoded)
+    return success();
+  QuantizedAttr format = cast<BankType>(op.getType()).getQuantized();
+  bool hasIntegers = format.getCodes() == Codes::Integer;
+  if (encoded.getZeros() ? !hasIntegers : format.getZeroPoints())
+    return op.emitOpError("expected zeros of integers where there are zero "
+                          "points, and none of other codes [moe-weight-c13]");
+  if (DenseI64ArrayAttr order = encoded.getOrder();
+      order && order.size() * format.getBits() != 32)
+    return op.emitOpError("expected an order of ")
+           << 32 / format.getBits() << " codes in a word of 32 bits, but got "
+           << order.size() << " [moe-weight-c13]";
+  if (failed(verifyPart(op, symbolTable, encoded.getCodes(), checkCodes)) ||
+      failed(verifyPart(op, symbolTable, encoded.getScales(), checkScales)) ||
+      failed(verifyPart(op, symbolTable, encoded.getZeros(), checkZeros)) ||
+      failed(verifyPart(op, symbolTable, encoded.getGroups(), checkGroups)))
+    return failure();
+  return success();
+}
+
 LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
+  if (failed(verifyEncoded(*this, symbolTable)))
+    return failure();
   auto bank = dyn_cast<BankType>(getType());
   int64_t ways = bank && bank.getPacked() ? bank.getPacked().getWays() : 1;
   int64_t way = getWay();

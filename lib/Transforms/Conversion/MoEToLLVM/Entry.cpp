@@ -33,6 +33,7 @@ struct Constant {
   std::string symbol;
   std::vector<Constant> elements;
 
+  static Constant i8(int64_t value) { return {Integer, 8, value, {}, {}}; }
   static Constant i32(int64_t value) { return {Integer, 32, value, {}, {}}; }
   static Constant i64(int64_t value) { return {Integer, 64, value, {}, {}}; }
   static Constant null() { return {Null, 0, 0, {}, {}}; }
@@ -487,15 +488,42 @@ static Constant describeQuantization(WeightOp weight) {
     return Constant::record({Constant::i32(0), Constant::i32(0),
                              Constant::i64(0), Constant::i32(0),
                              Constant::i32(0)});
+  static_assert(static_cast<int>(Codes::E2M1) == MOE_CODES_E2M1);
   return Constant::record(
       {Constant::i32(format.getBits()),
        Constant::i32(getDType(format.getScale())),
        Constant::i64(format.getGroupSize(bank.getSliceShape()[1])),
-       Constant::i32(format.getZeroPoints() ? 1 : 0), Constant::i32(0)});
+       Constant::i32(format.getZeroPoints() ? 1 : 0),
+       Constant::i32(static_cast<int64_t>(format.getCodes()))});
+}
+
+/// Where codes come from that a checkpoint has; see moe_encoding.
+static Constant describeEncoding(WeightOp weight,
+                                 function_ref<int64_t(StringAttr)> indexOf) {
+  EncodedAttr encoded = weight.getEncodedAttr();
+  auto index = [&](FlatSymbolRefAttr part) {
+    return Constant::i64(part ? indexOf(part.getAttr()) : -1);
+  };
+  auto places = [](ArrayRef<int64_t> order) {
+    std::vector<Constant> codes;
+    for (size_t i = 0; i < sizeof(moe_encoding::order); ++i)
+      codes.push_back(Constant::i8(i < order.size() ? order[i] : 0));
+    return Constant::array(std::move(codes));
+  };
+  if (!encoded)
+    return Constant::record({Constant::i32(0), Constant::i32(0),
+                             Constant::i64(0), Constant::i64(0),
+                             Constant::i64(0), Constant::i64(0), places({})});
+  return Constant::record(
+      {Constant::i32(1), Constant::i32(encoded.getZeroOffset()),
+       index(encoded.getCodes()), index(encoded.getScales()),
+       index(encoded.getZeros()), index(encoded.getGroups()),
+       places(encoded.getOrder() ? encoded.getOrder().asArrayRef()
+                                 : ArrayRef<int64_t>{0, 1, 2, 3, 4, 5, 6, 7})});
 }
 
 static Constant describeWeight(ConstantPool &pool, WeightOp weight,
-                               Constant packing) {
+                               Constant packing, Constant encoding) {
   Type type = weight.getType();
   auto bank = dyn_cast<BankType>(type);
   ArrayRef<int64_t> shape =
@@ -524,7 +552,7 @@ static Constant describeWeight(ConstantPool &pool, WeightOp weight,
                            Constant::i64(bank ? bank.getNumExperts() : 0),
                            Constant::sizes(shape), Constant::sizes(strides),
                            Constant::i64(numSources), table, std::move(packing),
-                           describeQuantization(weight)});
+                           describeQuantization(weight), std::move(encoding)});
 }
 
 /// The table from which entries take the messages of assertions; number 0 is
@@ -631,8 +659,9 @@ LogicalResult moe::emitEntries(ModuleOp module, ArrayRef<WeightOp> weights,
            weights.begin();
   };
   for (auto [i, weight] : llvm::enumerate(weights))
-    table.push_back(
-        describeWeight(pool, weight, describePacking(weight, i, indexOf)));
+    table.push_back(describeWeight(pool, weight,
+                                   describePacking(weight, i, indexOf),
+                                   describeEncoding(weight, indexOf)));
   int64_t numWeights = table.size();
   pool.define(MOE_MODULE_SYMBOL,
               Constant::record(

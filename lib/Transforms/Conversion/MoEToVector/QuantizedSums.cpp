@@ -16,6 +16,9 @@
 // bank as unsigned bytes, and what zero adds is known from the sum of the row:
 // integer sums start from -zero * (sum of row[k] over the run).
 //
+// Codes that are e2m1 become integers by being taken twice, and unsigned bytes
+// by adding 12, which is then their zero; scales in memory are halves.
+//
 //===----------------------------------------------------------------------===//
 
 #include "Sums.h"
@@ -243,6 +246,36 @@ private:
     return emit.both(word, splat(emit.i32(mask)));
   }
 
+  /// Four codes of a word, as unsigned bytes.
+  Value quadOf(Value word, int64_t quad) {
+    if (format.getBits() == 8)
+      return word;
+    Value codes = extract(word, quad * 4, 0x0f0f0f0f);
+    return format.getCodes() == Codes::E2M1 ? lookUpE2M1(codes) : codes;
+  }
+
+  /// Bytes that are e2m1, taken twice, plus 12.
+  Value lookUpE2M1(Value codes) {
+    static constexpr int8_t values[16] = {12, 13, 14, 15, 16, 18, 20, 24,
+                                          12, 11, 10, 9,  8,  6,  4,  0};
+    VectorType bytes = vectorOf(emit.getI8Type(), lanes * 4);
+    SmallVector<int8_t> table;
+    while (static_cast<int64_t>(table.size()) < lanes * 4)
+      llvm::append_range(table, values);
+    StringRef name = lanes == 16  ? "llvm.x86.avx512.pshuf.b.512"
+                     : lanes == 8 ? "llvm.x86.avx2.pshuf.b"
+                                  : "llvm.x86.ssse3.pshuf.b.128";
+    Value found =
+        LLVM::CallIntrinsicOp::create(
+            emit, bytes, emit.getStringAttr(name),
+            ValueRange{
+                arith::ConstantOp::create(
+                    emit, DenseElementsAttr::get(bytes, ArrayRef(table))),
+                vector::BitCastOp::create(emit, bytes, codes)})
+            .getResult(0);
+    return vector::BitCastOp::create(emit, codes.getType(), found);
+  }
+
   /// Four columns at a time, whose codes are the bytes of a word.
   SmallVector<Value> addQuads(ArrayRef<SmallVector<Value>> words, Value column,
                               int64_t count, ValueRange sums) {
@@ -250,10 +283,8 @@ private:
     for (int64_t quad = 0; quad * 4 < count; ++quad) {
       SmallVector<SmallVector<Value>> codes;
       for (ArrayRef<Value> vectors : words)
-        codes.push_back(llvm::map_to_vector(vectors, [&](Value word) {
-          return format.getBits() == 8 ? word
-                                       : extract(word, quad * 4, 0x0f0f0f0f);
-        }));
+        codes.push_back(llvm::map_to_vector(
+            vectors, [&](Value word) { return quadOf(word, quad); }));
       Value first = emit.add(column, emit.index(quad * 4));
       int64_t present = std::min<int64_t>(4, count - quad * 4);
       SmallVector<Value> rows;
@@ -328,9 +359,27 @@ private:
     // Byte i % 4; of 4 bits, its low half for the first four columns.
     int64_t shift = i % 4 * 8 + i / 4 * 4;
     Value code = extract(word, shift, (1 << format.getBits()) - 1);
+    if (format.getCodes() == Codes::E2M1)
+      return toF32(doubleE2M1(code));
     if (format.getZeroPoints())
       return emit.sub(toF32(code), scaleAt(bank, vector, /*kind=*/1));
     return toF32(emit.sub(code, splat(emit.i32(format.getFixedZero()))));
+  }
+
+  /// Codes that are e2m1, taken twice. With m the three bits below the sign,
+  /// the magnitude is the largest of m, 2m - 4 and 4m - 16.
+  Value doubleE2M1(Value code) {
+    auto constant = [&](int64_t value) { return splat(emit.i32(value)); };
+    Value m = emit.both(code, constant(7));
+    Value magnitude = m;
+    for (auto [factor, less] : {std::pair(2, 4), std::pair(4, 16)})
+      magnitude = arith::MaxSIOp::create(
+          emit, magnitude,
+          emit.sub(emit.mul(m, constant(factor)), constant(less)));
+    Value isNegative = arith::CmpIOp::create(emit, arith::CmpIPredicate::ugt,
+                                             code, constant(7));
+    return arith::SelectOp::create(emit, isNegative,
+                                   emit.sub(constant(0), magnitude), magnitude);
   }
 
   LoopEmitter &emit;

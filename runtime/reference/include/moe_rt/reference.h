@@ -218,6 +218,59 @@ int32_t moe_ref_quantize(const moe_quantization *format, const moe_tensor *w,
                          moe_error *error);
 
 //===----------------------------------------------------------------------===//
+// Codes of checkpoints
+//===----------------------------------------------------------------------===//
+
+/// What a matrix in a quantized checkpoint stands for, as the tools that write
+/// such files define it. `values` is <N x K>; the run of column k is k / group.
+/// Words are i32. The n-th of the 8 (of 4 bits) or 4 (of 8 bits) integers of a
+/// word is in its bits from n * bits on.
+
+/// GPTQ. values[n, k] = scales[run, n] * (q[k, n] - (z[run, n] + zero_offset)).
+/// `zero_offset` is 1 in files of format "gptq", and 0 in those of "gptq_v2".
+///
+/// qweight <K / codes in a word x N>, words along K; qzeros <runs x N / codes in
+/// a word>, words along N; scales <runs x N>.
+int32_t moe_ref_decode_gptq(int32_t bits, int64_t group, int32_t zero_offset,
+                            const moe_tensor *qweight, const moe_tensor *qzeros,
+                            const moe_tensor *scales, moe_tensor *values,
+                            moe_error *error);
+
+/// AWQ, 4 bits. values[n, k] = scales[run, n] * (q[k, n] - z[run, n]). The
+/// integers of a word belong to the columns 0, 2, 4, 6, 1, 3, 5, 7 of its 8.
+///
+/// qweight <K x N / 8>; qzeros <runs x N / 8>; scales <runs x N>.
+int32_t moe_ref_decode_awq(int64_t group, const moe_tensor *qweight,
+                           const moe_tensor *qzeros, const moe_tensor *scales,
+                           moe_tensor *values, moe_error *error);
+
+/// compressed-tensors, "pack-quantized". values[n, k] =
+/// scales[n, run] * (q[n, k] - z[n, run]). Without zeros, z is 2^(bits - 1).
+///
+/// packed <N x ceil(K / codes in a word)>, words along K; scales <N x runs>;
+/// zeros <ceil(N / codes in a word) x runs>, words along N, or null.
+int32_t moe_ref_decode_packed(int32_t bits, int64_t group,
+                              const moe_tensor *packed,
+                              const moe_tensor *scales, const moe_tensor *zeros,
+                              moe_tensor *values, moe_error *error);
+
+/// compressed-tensors, "int-quantized", 8 bits. values[n, k] = scales[n, run] *
+/// (weight[n, k] - zeros[n, run]). Without zeros they are 0.
+///
+/// weight <N x K>, i8; scales <N x runs>; zeros <N x runs>, i8, or null.
+int32_t moe_ref_decode_int8(int64_t group, const moe_tensor *weight,
+                            const moe_tensor *scales, const moe_tensor *zeros,
+                            moe_tensor *values, moe_error *error);
+
+/// MXFP4 of the Open Compute Project. values[n, k] = 2^(scales[n, k / 32] - 127)
+/// * e2m1, NaN for a scale of 255. The byte of columns 2i and 2i + 1 has the
+/// first in its low half; e2m1 is sign, exponent with bias 1, mantissa bit.
+///
+/// blocks <N x K / 2>, u8; scales <N x K / 32>, u8.
+int32_t moe_ref_decode_mxfp4(const moe_tensor *blocks, const moe_tensor *scales,
+                             moe_tensor *values, moe_error *error);
+
+//===----------------------------------------------------------------------===//
 // moe.grouped_matmul and moe.experts
 //===----------------------------------------------------------------------===//
 

@@ -210,14 +210,20 @@ def MoE_SourceAttr : MoE_Attr<"Source", "source"> {
   }];
 }
 
+def MoE_Codes : MoE_Enum<"Codes", "what codes of a quantized bank are", [
+  I32EnumAttrCase<"Integer", 0, "integer">,
+  I32EnumAttrCase<"E2M1", 1, "e2m1">]>;
+def MoE_CodesAttr : MoE_EnumAttr<MoE_Codes, "codes">;
+
 def MoE_QuantizedAttr : MoE_Attr<"Quantized", "quantized"> {
   let summary = "how the matrices of a bank are stored as small integers";
   let description = [{
     Element (n, k) of a matrix is scale * (code - zero). Its code has `bits`
     bits; scale and zero belong to row n and to the run of `group` columns that
     k is in, or to all of row n where `group` is 0. The scale has the type
-    `scale`. The zero is 2^(bits - 1), or, with `zero_points`, a code of its own
-    for each scale.
+    `scale`. The zero is 2^(bits - 1), or, with `zero_points`, a number of its own
+    for each scale. Codes that are `e2m1` are floats of 4 bits, and element (n, k)
+    is scale * code.
 
     ```mlir
     func.func private @f(!moe.bank<8x256x192xf32, #moe.quantized<bits = 4, group = 32, scale = bf16>>)
@@ -226,7 +232,9 @@ def MoE_QuantizedAttr : MoE_Attr<"Quantized", "quantized"> {
   let parameters = (ins "int64_t":$bits,
                         DefaultValuedParameter<"int64_t", "0">:$group,
                         "::mlir::Type":$scale,
-                        DefaultValuedParameter<"bool", "false">:$zero_points);
+                        DefaultValuedParameter<"bool", "false">:$zero_points,
+                        DefaultValuedParameter<"::mlir::moe::Codes",
+                                               "Codes::Integer">:$codes);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
@@ -238,11 +246,39 @@ def MoE_QuantizedAttr : MoE_Attr<"Quantized", "quantized"> {
     int64_t getNumGroups(int64_t columns) const {
       return ::llvm::divideCeil(columns, getGroupSize(columns));
     }
-    /// The code of 0 where it is the same everywhere.
-    int64_t getFixedZero() const { return int64_t(1) << (getBits() - 1); }
+    /// What is subtracted from codes where it is the same everywhere. Codes that
+    /// are e2m1 are taken twice, plus this.
+    int64_t getFixedZero() const {
+      return getCodes() == Codes::E2M1 ? 12 : int64_t(1) << (getBits() - 1);
+    }
     /// Codes that 4 bytes hold: the depth of a packed layout.
     int64_t getCodesPerWord() const { return 32 / getBits(); }
   }];
+}
+
+def MoE_EncodedAttr : MoE_Attr<"Encoded", "encoded"> {
+  let summary = "where a checkpoint has the codes of a quantized bank";
+  let description = [{
+    Names the weights that hold the codes of another one, their scales and, if
+    they are stored, their zeros: banks of as many slices. Codes and zeros come in
+    words, elements of i32 or ui8 that hold several each, the first one in the
+    lowest bits, or in the order that `order` lists; an element of i8 holds one,
+    less 2^(bits - 1). `zero_offset` is what is added to stored zeros. `groups`
+    names the run that each column is said to be in.
+
+    ```
+    #moe.encoded<codes = @up.codes, scales = @up.scales, zeros = @up.zeros,
+                 zero_offset = 1>
+    ```
+  }];
+  let parameters = (ins "::mlir::FlatSymbolRefAttr":$codes,
+                        "::mlir::FlatSymbolRefAttr":$scales,
+                        OptionalParameter<"::mlir::FlatSymbolRefAttr">:$zeros,
+                        DefaultValuedParameter<"int64_t", "0">:$zero_offset,
+                        OptionalParameter<"::mlir::FlatSymbolRefAttr">:$groups,
+                        OptionalParameter<"::mlir::DenseI64ArrayAttr">:$order);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
 }
 
 def MoE_PackedAttr : MoE_Attr<"Packed", "packed"> {

@@ -82,7 +82,8 @@ def MoE_WeightOp : MoE_Op<"weight",
     expert. Which file the elements come from is said when the module is run;
     IR holds names of checkpoint tensors, never file paths.
 
-    A weight has one source, or, for a bank, one source per expert.
+    A weight has one source, or, for a bank, one source per expert, unless it is
+    `encoded`.
 
     ```mlir
     moe.weight @norm : tensor<192xbf16> from ["model.norm.weight"]
@@ -102,6 +103,18 @@ def MoE_WeightOp : MoE_Op<"weight",
     moe.weight @gate : !moe.bank<8x256x192xf32, #moe.quantized<bits = 8, scale = f32>>
       from ["experts.{e}.gate.weight"] {stored = bf16}
     ```
+
+    If the checkpoint has codes already, `encoded` names the weights that hold
+    them, their scales and zeros, instead of a source.
+
+    ```mlir
+    moe.weight @up.codes : !moe.bank<8x256x24xi32, strided<[1, 256]>>
+      from [#moe.source<"experts.{e}.up.qweight", shape = [24, 256], permutation = [1, 0]>]
+    moe.weight @up.scales : !moe.bank<8x256x3xf16, strided<[1, 256]>>
+      from [#moe.source<"experts.{e}.up.scales", shape = [3, 256], permutation = [1, 0]>]
+    moe.weight @up : !moe.bank<8x256x192xf32, #moe.quantized<bits = 4, group = 64, scale = f16>>
+      from [] {encoded = #moe.encoded<codes = @up.codes, scales = @up.scales>}
+    ```
   }];
   let extraClassDeclaration = [{
     /// Type of the elements in the checkpoint.
@@ -112,6 +125,7 @@ def MoE_WeightOp : MoE_Op<"weight",
                          "array of checkpoint sources">:$sources,
                        OptionalAttr<StrAttr>:$sym_visibility,
                        OptionalAttr<TypeAttr>:$stored,
+                       OptionalAttr<MoE_EncodedAttr>:$encoded,
                        OptionalAttr<FlatSymbolRefAttr>:$beside,
                        DefaultValuedAttr<I64Attr, "0">:$way);
   let builders = [
@@ -119,7 +133,7 @@ def MoE_WeightOp : MoE_Op<"weight",
                    "::mlir::ArrayAttr":$sources), [{
       build($_builder, $_state, name, ::mlir::TypeAttr::get(type), sources,
             /*sym_visibility=*/::mlir::StringAttr(),
-            /*stored=*/::mlir::TypeAttr(),
+            /*stored=*/::mlir::TypeAttr(), /*encoded=*/EncodedAttr(),
             /*beside=*/::mlir::FlatSymbolRefAttr(),
             $_builder.getI64IntegerAttr(0));
     }]>
