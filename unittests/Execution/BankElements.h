@@ -1,4 +1,4 @@
-//===- BankElements.h - What a bank holds, through its kernel -------*- C++
+//===- BankElements.h - What a bank holds, by its kernel --------*- C++ -*-===//
 //-*-===//
 //
 // Part of the moe-mlir project, under the Apache License v2.0 with LLVM

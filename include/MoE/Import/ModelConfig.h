@@ -118,6 +118,23 @@ struct LayerConfig {
   }
 };
 
+/// How the files of a quantized checkpoint hold a matrix.
+enum class StoredFormat {
+  Gptq,   ///< qweight, qzeros, scales, g_idx
+  Awq,    ///< qweight, qzeros, scales, in the order of its GEMM
+  Packed, ///< weight_packed, weight_scale of compressed-tensors
+  Int8,   ///< weight, weight_scale of compressed-tensors
+};
+
+/// Which matrices are quantized is what their tensors say.
+struct QuantizationConfig {
+  StoredFormat format = StoredFormat::Gptq;
+  int64_t bits = 4;        ///< 4 or 8
+  int64_t group = 0;       ///< columns that share a scale; 0: a whole row
+  bool zeroPoints = false; ///< a zero for each scale, not half of all codes
+  int64_t zeroOffset = 0;  ///< what is added to stored zeros
+};
+
 /// A decoder-only transformer with pre-norm layers (RMS norm), rotary
 /// grouped-query attention and gated (SiLU) feed-forwards.
 struct ModelConfig {
@@ -151,6 +168,9 @@ struct ModelConfig {
 
   RouterConfig router;
   std::vector<LayerConfig> layers;
+
+  /// Absent: all weights are floats.
+  std::optional<QuantizationConfig> quantization;
 
   /// Keys of the file that no list of this importer knows, so that a user can
   /// be warned. They had no influence on this description.

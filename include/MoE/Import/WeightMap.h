@@ -78,14 +78,32 @@ struct WeightSource {
   std::vector<int64_t> offsets;
 };
 
+/// A file tensor, or one per expert, with a part of the codes of matrices.
+struct CodePart {
+  std::string suffix; ///< of its name in the IR, e.g. "codes"
+  int32_t dtype = 0;  ///< moe_dtype
+  /// Whole. Of rank 2 it is the matrix below, or its transpose.
+  WeightSource source;
+  bool transposed = false;
+};
+
+/// Where the codes of matrices lie; see #moe.encoded.
+struct StoredCodes {
+  CodePart codes, scales;
+  std::optional<CodePart> zeros, groups;
+  std::vector<int64_t> order; ///< of the codes in a word; empty: as they come
+};
+
 struct Weight {
   std::string name; ///< in the IR, e.g. "layers.3.experts.up"
   Role role = Role::Embedding;
   WeightKind kind = WeightKind::Plain;
   std::optional<int64_t> layer; ///< absent: not in a layer
   DType dtype = DType::F32;
-  std::vector<int64_t> shape; ///< of a bank: experts first
-  std::vector<WeightSource> sources;
+  std::vector<int64_t> shape;        ///< of a bank: experts first
+  std::vector<WeightSource> sources; ///< none with `stored`
+  /// Absent: the elements are in the file as they are.
+  std::optional<StoredCodes> stored;
 
   int64_t numExperts() const {
     return kind == WeightKind::Bank ? shape.front() : 0;
@@ -94,6 +112,8 @@ struct Weight {
 
 struct WeightMap {
   std::string layout; ///< name of the checkpoint layout, e.g. "published"
+  /// Of the weights that have codes.
+  std::optional<QuantizationConfig> quantization;
   /// Embedding, layers in order, final norm, output matrix.
   std::vector<Weight> weights;
 
@@ -114,7 +134,8 @@ using TensorListing = std::map<std::string, FileTensor, std::less<>>;
 TensorListing listTensors(const moe_checkpoint *checkpoint);
 
 /// The weights of `config` in the published layout of its family, all of
-/// config.dtype.
+/// config.dtype. Refused if it is quantized: only a checkpoint says which
+/// weights are.
 ImportResult<WeightMap> buildWeightMap(const ModelConfig &config);
 
 /// The weights of `config` as they lie in a checkpoint: the layout is the one
@@ -127,6 +148,9 @@ ImportResult<WeightMap> buildWeightMap(const ModelConfig &config,
 
 /// The number of elements of a weight.
 int64_t numElements(const Weight &weight);
+
+/// The bytes that a weight takes in a checkpoint; nothing beyond 2^63.
+std::optional<int64_t> numBytes(const Weight &weight);
 
 /// `source.tensor` of one expert: "{e}" replaced by its index.
 std::string expertTensorName(const WeightSource &source, int64_t expert);

@@ -102,13 +102,13 @@ constexpr TensorRule CommonTensors[] = {
 
 constexpr PinnedKey PinnedKeys[] = {
     {"add_cross_attention", {"false"}},
+    {"compression_config", {"null"}},
     {"is_encoder_decoder", {"false"}},
     {"layer_types", {"\"full_attention\"", "null"}},
     {"mlp_bias", {"false"}},
     {"mlp_layer_types", {"null"}},
     {"n_group", {"null", "1"}},
     {"per_layer_config", {"null"}},
-    {"quantization_config", {"null"}},
     {"routed_scaling_factor", {"null", "1"}},
     {"topk_group", {"null", "1"}},
     {"topk_method", {"null", "\"greedy\""}},

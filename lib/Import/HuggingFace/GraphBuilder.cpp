@@ -20,12 +20,42 @@ using namespace mlir::moe::hf;
 
 namespace {
 
-Type getWeightType(Builder &builder, const Weight &weight) {
-  Type element = mlir::moe::getElementType(builder.getContext(),
-                                           static_cast<int32_t>(weight.dtype));
+Type getElement(Builder &builder, int32_t dtype) {
+  return mlir::moe::getElementType(builder.getContext(), dtype);
+}
+
+/// A matrix of codes is a bank of one expert.
+BankType getQuantizedType(Builder &builder, const Weight &weight,
+                          const QuantizationConfig &config) {
+  SmallVector<int64_t> shape = llvm::to_vector(weight.shape);
+  if (weight.kind == WeightKind::Plain)
+    shape.insert(shape.begin(), 1);
+  int64_t group = config.group < shape.back() ? config.group : 0;
+  auto format =
+      QuantizedAttr::get(builder.getContext(), config.bits, group,
+                         getElement(builder, weight.stored->scales.dtype),
+                         config.zeroPoints, Codes::Integer);
+  return BankType::get(builder.getContext(), shape, builder.getF32Type(),
+                       format, Attribute());
+}
+
+Type getWeightType(Builder &builder, const WeightMap &map,
+                   const Weight &weight) {
+  if (weight.stored)
+    return getQuantizedType(builder, weight, *map.quantization);
+  Type element = getElement(builder, static_cast<int32_t>(weight.dtype));
   if (weight.kind == WeightKind::Bank)
     return BankType::get(ArrayRef<int64_t>(weight.shape), element);
   return RankedTensorType::get(weight.shape, element);
+}
+
+/// The matrix of a weight, which is a bank of one if it has codes.
+Value takeMatrix(GraphEmitter &g, Value weight) {
+  auto bank = dyn_cast<BankType>(weight.getType());
+  if (!bank)
+    return weight;
+  Value first = arith::ConstantIndexOp::create(g, 0);
+  return BankSliceOp::create(g, bank.getSliceType(), weight, first);
 }
 
 /// What decides the code of a layer: layers that agree share a function.
@@ -70,14 +100,16 @@ public:
     normed = g.rmsNorm(x, weight(Role::FeedForwardNorm), model.rmsNormEps);
     Value update = layer.isMoE()
                        ? mixture(normed)
-                       : g.gatedFeedForward(normed, weight(Role::DenseGate),
-                                            weight(Role::DenseUp),
-                                            weight(Role::DenseDown));
+                       : g.gatedFeedForward(normed, matrix(Role::DenseGate),
+                                            matrix(Role::DenseUp),
+                                            matrix(Role::DenseDown));
     x = g.accumulate(x, update, model.residualMultiplier);
   }
 
 private:
   Value weight(Role role) { return weights.at(role); }
+  /// The matrix of a linear layer.
+  Value matrix(Role role) { return takeMatrix(g, weights.at(role)); }
   Value weightOrNull(Role role) {
     auto it = weights.find(role);
     return it == weights.end() ? Value() : it->second;
@@ -122,7 +154,7 @@ private:
   /// A projection, normed and clipped as the model wants it: B x S x sizes.
   Value project(Value normed, Role role, Role bias, std::optional<Role> norm,
                 ArrayRef<int64_t> sizes) {
-    Value rows = g.linear(normed, weight(role), weightOrNull(bias));
+    Value rows = g.linear(normed, matrix(role), weightOrNull(bias));
     if (norm && model.qkNorm == QkNorm::Projection)
       rows = g.rmsNorm(rows, weight(*norm), model.rmsNormEps);
     Value result = unflatten(clip(rows), sizes);
@@ -215,7 +247,7 @@ private:
     Value context = attend(query);
     context = tensor::CollapseShapeOp::create(
         g, context, ArrayRef<ReassociationIndices>{{0, 1}, {2, 3, 4}});
-    return g.linear(context, weight(Role::AttentionOut),
+    return g.linear(context, matrix(Role::AttentionOut),
                     weightOrNull(Role::AttentionOutBias));
   }
 
@@ -315,7 +347,7 @@ private:
     Type f32 = g.getF32Type(), i32 = g.getI32Type();
     int64_t experts = layer.numExperts, k = layer.topK;
 
-    Value logits = g.linear(normed, weight(Role::Router), Value(), routerOut);
+    Value logits = g.linear(normed, matrix(Role::Router), Value(), routerOut);
     if (routerOut)
       routerOut = logits;
 
@@ -393,11 +425,11 @@ private:
   /// routed + shared(x), scaled by a sigmoid of x if the model says so.
   Value addShared(Value normed, Value routed) {
     Value shared =
-        g.gatedFeedForward(normed, weight(Role::SharedGate),
-                           weight(Role::SharedUp), weight(Role::SharedDown));
+        g.gatedFeedForward(normed, matrix(Role::SharedGate),
+                           matrix(Role::SharedUp), matrix(Role::SharedDown));
     if (!layer.sharedGated)
       return g.accumulate(routed, shared, 1);
-    Value gate = g.linear(normed, weight(Role::SharedScale));
+    Value gate = g.linear(normed, matrix(Role::SharedScale));
     AffineMap identity = g.getMultiDimIdentityMap(2);
     Value scale = tensor::CollapseShapeOp::create(
         g, gate, ArrayRef<ReassociationIndices>{{0, 1}});
@@ -446,6 +478,8 @@ private:
   //===--------------------------------------------------------------------===//
 
   void declare(const Weight &weight) {
+    if (weight.stored)
+      return declareStored(weight);
     SmallVector<Attribute> sources;
     for (const WeightSource &source : weight.sources) {
       // A window is stated only where it is not the whole tensor.
@@ -459,8 +493,56 @@ private:
           whole ? ArrayRef<int64_t>() : ArrayRef<int64_t>(source.offsets),
           ArrayRef<int64_t>(), ArrayRef<int64_t>()));
     }
-    WeightOp::create(g, g.getStringAttr(weight.name), getWeightType(g, weight),
+    WeightOp::create(g, g.getStringAttr(weight.name),
+                     getWeightType(g, weightMap, weight),
                      g.getArrayAttr(sources));
+  }
+
+  /// Codes, scales, zeros and groups, and what they are put together to.
+  void declareStored(const Weight &weight) {
+    const StoredCodes &stored = *weight.stored;
+    auto declareIfThere = [&](const std::optional<CodePart> &part) {
+      return part ? declarePart(weight, *part) : FlatSymbolRefAttr();
+    };
+    FlatSymbolRefAttr codes = declarePart(weight, stored.codes);
+    FlatSymbolRefAttr scales = declarePart(weight, stored.scales);
+    FlatSymbolRefAttr zeros = declareIfThere(stored.zeros);
+    FlatSymbolRefAttr groups = declareIfThere(stored.groups);
+    auto encoded = EncodedAttr::get(g.getContext(), codes, scales, zeros,
+                                    weightMap.quantization->zeroOffset, groups,
+                                    stored.order.empty()
+                                        ? DenseI64ArrayAttr()
+                                        : g.getDenseI64ArrayAttr(stored.order));
+    WeightOp op = WeightOp::create(g, g.getStringAttr(weight.name),
+                                   getWeightType(g, weightMap, weight),
+                                   g.getArrayAttr({}));
+    op.setEncodedAttr(encoded);
+  }
+
+  /// One of them: a bank of the words or floats of the file.
+  FlatSymbolRefAttr declarePart(const Weight &weight, const CodePart &part) {
+    ArrayRef<int64_t> fileShape(part.source.fileShape);
+    SmallVector<int64_t> shape(fileShape), permutation;
+    Attribute layout;
+    if (part.transposed) {
+      std::swap(shape[0], shape[1]);
+      permutation = {1, 0};
+      layout = StridedLayoutAttr::get(g.getContext(), 0, {1, shape[0]});
+    }
+    shape.insert(shape.begin(), std::max<int64_t>(weight.numExperts(), 1));
+    // Of a bank of one, the file tensor has no dimension for the expert.
+    bool whole = part.source.perExpert && !part.transposed;
+    auto source =
+        SourceAttr::get(g.getContext(), g.getStringAttr(part.source.tensor),
+                        whole ? ArrayRef<int64_t>() : fileShape,
+                        ArrayRef<int64_t>(), ArrayRef<int64_t>(), permutation);
+    std::string name = weight.name + "." + part.suffix;
+    WeightOp::create(g, g.getStringAttr(name),
+                     BankType::get(g.getContext(), shape,
+                                   getElement(g, part.dtype), QuantizedAttr(),
+                                   layout),
+                     g.getArrayAttr({source}));
+    return FlatSymbolRefAttr::get(g.getContext(), name);
   }
 
   /// Weights by layer; those outside layers are under -1.
@@ -471,7 +553,7 @@ private:
       LayerStructure structure = {&layer, {}, {}};
       for (auto &[role, weight] : byLayer[i]) {
         structure.roles.push_back(role);
-        structure.types.push_back(getWeightType(g, *weight));
+        structure.types.push_back(getWeightType(g, weightMap, *weight));
       }
       auto *it = llvm::find(structures, structure);
       structureOf.push_back(it - structures.begin());
@@ -482,7 +564,7 @@ private:
 
   Value getWeight(const Weight &weight) {
     return GetWeightOp::create(
-        g, getWeightType(g, weight),
+        g, getWeightType(g, weightMap, weight),
         FlatSymbolRefAttr::get(g.getContext(), weight.name));
   }
 
@@ -742,7 +824,7 @@ private:
         g.rmsNorm(x, getWeight(global(Role::FinalNorm)), model.rmsNormEps);
     Role matrix =
         model.tieWordEmbeddings ? Role::Embedding : Role::OutputMatrix;
-    Value rows = g.linear(normed, getWeight(global(matrix)));
+    Value rows = g.linear(normed, takeMatrix(g, getWeight(global(matrix))));
     if (model.logitsDivisor != 1)
       rows = g.elementwise({}, rows, [&](GraphEmitter &g, ValueRange v) {
         return g.div(v[0], g.f32(model.logitsDivisor));

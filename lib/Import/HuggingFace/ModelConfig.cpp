@@ -11,6 +11,7 @@
 #include "CheckedMath.h"
 #include "Families.h"
 #include "Json.h"
+#include "Quantization.h"
 #include "Text.h"
 
 #include "moe_rt/safetensors.h"
@@ -88,7 +89,7 @@ private:
 
   // Groups of values.
   void checkArchitecture();
-  void checkNotQuantized();
+  void readQuantization();
   void checkPinnedKeys();
   void checkPinned(const PinnedKey &pinned, const json &found);
   void readModel();
@@ -277,20 +278,6 @@ void ConfigReader::checkArchitecture() {
       "; import a checkpoint of that class [moe-config-architecture]");
 }
 
-void ConfigReader::checkNotQuantized() {
-  for (const char *name : {"quantization_config", "compression_config"}) {
-    auto found = root.find(name);
-    if (found == root.end() || found->is_null())
-      continue;
-    json method =
-        found->is_object() ? found->value("quant_method", json()) : json();
-    failUnsupported(
-        inQuotes(name), " asks for the quantization method ", valueText(method),
-        ", expected plain float32, bfloat16 or float16 weights; import the "
-        "checkpoint that was not quantized [moe-config-quantized]");
-  }
-}
-
 void ConfigReader::checkPinnedKeys() {
   std::set<std::string_view> readNames;
   for (int key = 0; key != NumKeys; ++key)
@@ -355,6 +342,18 @@ void ConfigReader::readModel() {
       inQuotes(nameOf(Key::DTypeName)), " is ", inQuotes(name),
       ", expected 'float32', 'bfloat16' or 'float16'; convert the checkpoint "
       "to one of them [moe-config-dtype]");
+}
+
+void ConfigReader::readQuantization() {
+  auto found = root.find("quantization_config");
+  if (found == root.end() || found->is_null())
+    return;
+  ImportResult<QuantizationConfig> read =
+      parseQuantization(*found, origin, config.unknownKeys);
+  if (read)
+    config.quantization = *read;
+  else if (!failed())
+    failure = read.error();
 }
 
 void ConfigReader::readTokens() {
@@ -631,13 +630,14 @@ void ConfigReader::listUnknownKeys() {
     known.insert(pinned.name);
   for (const char *name : ignoredKeys())
     known.insert(name);
+  known.insert("quantization_config");
   for (const auto &[name, value] : root.items())
     if (!known.count(name))
       config.unknownKeys.push_back(name);
 }
 
 ImportResult<ModelConfig> ConfigReader::read() {
-  checkNotQuantized();
+  readQuantization();
   checkArchitecture();
   checkPinnedKeys();
   readModel();

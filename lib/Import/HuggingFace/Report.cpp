@@ -52,7 +52,9 @@ void addTo(Counter &counter, ComponentCount &count, const ModelConfig &config,
            const Weight &weight) {
   counter.add(count.total, numElements(weight));
   counter.add(count.active, activeElements(config, weight));
-  counter.add(count.bytes, numElements(weight), dtypeBytes(weight.dtype));
+  std::optional<int64_t> bytes = numBytes(weight);
+  counter.overflowed |= !bytes;
+  counter.add(count.bytes, bytes.value_or(0));
 }
 
 } // namespace

@@ -10,6 +10,7 @@
 
 #include "CheckedMath.h"
 #include "Families.h"
+#include "StoredCodes.h"
 #include "Text.h"
 #include "WeightSpecs.h"
 
@@ -362,8 +363,18 @@ public:
 
 private:
   void matchWeight(Weight &weight);
+  void matchFloats(Weight &weight);
+  void matchCodes(Weight &weight, StoredCodes stored);
+  /// Calls `match` with the name of each tensor of a source.
+  template <typename Match>
+  void forEachTensor(const Weight &weight, const WeightSource &source,
+                     const Match &match);
+  /// The tensor of that name, with the right shape; null if it is missing.
+  const FileTensor *take(const WeightSource &source, const std::string &name);
   void matchTensor(const Weight &weight, const WeightSource &source,
                    const std::string &name);
+  void matchPart(const Weight &weight, CodePart &part, bool anyFloat);
+  void checkQuantization();
   void checkRoleDType(Weight &weight);
   void checkUnexpected();
   bool isRedundant(std::string_view name, const FileTensor &tensor) const;
@@ -380,18 +391,22 @@ private:
   std::set<std::string, std::less<>> used;
   std::vector<std::string> missing;
   /// Type and first tensor of the weight at hand, and of each role.
-  std::optional<DType> found;
-  std::map<Role, std::pair<DType, std::string>> roles;
+  std::optional<DType> dtypeOfParts;
+  struct FirstOfRole {
+    DType dtype;
+    bool isStored; ///< as codes
+    std::string name;
+  };
+  std::map<Role, FirstOfRole> roles;
   ImportError failure;
 };
 
-void CheckpointMatcher::matchTensor(const Weight &weight,
-                                    const WeightSource &source,
-                                    const std::string &name) {
+const FileTensor *CheckpointMatcher::take(const WeightSource &source,
+                                          const std::string &name) {
   auto entry = listing.find(name);
   if (entry == listing.end()) {
     missing.push_back(name);
-    return;
+    return nullptr;
   }
   used.insert(name);
   const FileTensor &tensor = entry->second;
@@ -400,44 +415,123 @@ void CheckpointMatcher::matchTensor(const Weight &weight,
          shapeText(tensor.shape), ", expected ", shapeText(source.fileShape),
          " by the configuration; use the config.json that belongs to this "
          "checkpoint [moe-weights-shape]");
+  return &tensor;
+}
+
+void CheckpointMatcher::matchTensor(const Weight &weight,
+                                    const WeightSource &source,
+                                    const std::string &name) {
+  const FileTensor *found = take(source, name);
+  if (!found)
+    return;
+  const FileTensor &tensor = *found;
   std::optional<DType> dtype = dtypeOfFile(tensor.dtype);
   if (!dtype)
     return fail(MOE_UNSUPPORTED, "tensor ", inQuotes(name), " has the type ",
                 inQuotes(tensor.dtype),
                 ", expected F32, BF16 or F16; convert the checkpoint "
                 "[moe-weights-dtype]");
-  if (found && *found != *dtype)
+  if (dtypeOfParts && *dtypeOfParts != *dtype)
     fail(MOE_UNSUPPORTED, "tensor ", inQuotes(name), " is ", dtypeName(*dtype),
          " but other parts of ", inQuotes(weight.name), " are ",
-         dtypeName(*found),
+         dtypeName(*dtypeOfParts),
          ", expected one type for all; convert the checkpoint "
          "[moe-weights-mixed-dtype]");
-  found = dtype;
+  dtypeOfParts = dtype;
 }
 
 void CheckpointMatcher::checkRoleDType(Weight &weight) {
-  if (!found)
+  if (!dtypeOfParts)
     return;
-  weight.dtype = *found;
-  auto [entry, isNew] =
-      roles.try_emplace(weight.role, weight.dtype, weight.name);
-  const auto &[dtype, firstName] = entry->second;
-  if (dtype != weight.dtype)
+  weight.dtype = *dtypeOfParts;
+  bool isStored = weight.stored.has_value();
+  const FirstOfRole &first =
+      roles
+          .try_emplace(weight.role,
+                       FirstOfRole{weight.dtype, isStored, weight.name})
+          .first->second;
+  auto describe = [](DType dtype, bool isStored) {
+    return cat(isStored ? "codes with scales of " : "", dtypeName(dtype));
+  };
+  if (first.dtype != weight.dtype || first.isStored != isStored)
     fail(MOE_UNSUPPORTED, inQuotes(weight.name), " is ",
-         dtypeName(weight.dtype), " but ", inQuotes(firstName), " is ",
-         dtypeName(dtype),
+         describe(weight.dtype, isStored), " but ", inQuotes(first.name),
+         " is ", describe(first.dtype, first.isStored),
          ", expected one type in all layers; convert the checkpoint "
          "[moe-weights-mixed-dtype]");
 }
 
-void CheckpointMatcher::matchWeight(Weight &weight) {
-  found.reset();
-  for (const WeightSource &source : weight.sources) {
-    int64_t count = source.perExpert ? weight.numExperts() : 1;
-    for (int64_t e = 0; e != count && missing.size() < kMaxMissing; ++e)
-      matchTensor(weight, source, expertTensorName(source, e));
+template <typename Match>
+void CheckpointMatcher::forEachTensor(const Weight &weight,
+                                      const WeightSource &source,
+                                      const Match &match) {
+  int64_t count = source.perExpert ? weight.numExperts() : 1;
+  for (int64_t e = 0; e != count && missing.size() < kMaxMissing; ++e)
+    match(expertTensorName(source, e));
+}
+
+void CheckpointMatcher::matchFloats(Weight &weight) {
+  for (const WeightSource &source : weight.sources)
+    forEachTensor(weight, source, [&](const std::string &name) {
+      matchTensor(weight, source, name);
+    });
+}
+
+/// Scales may be any float; their type becomes that of the part.
+void CheckpointMatcher::matchPart(const Weight &weight, CodePart &part,
+                                  bool anyFloat) {
+  if (anyFloat) {
+    forEachTensor(weight, part.source, [&](const std::string &name) {
+      matchTensor(weight, part.source, name);
+    });
+    if (dtypeOfParts)
+      part.dtype = static_cast<int32_t>(*dtypeOfParts);
+    return;
   }
+  const char *expected = moe_dtype_file_name(part.dtype);
+  forEachTensor(weight, part.source, [&](const std::string &name) {
+    const FileTensor *tensor = take(part.source, name);
+    if (tensor && tensor->dtype != expected)
+      fail(MOE_INVALID_DATA, "tensor ", inQuotes(name), " has the type ",
+           inQuotes(tensor->dtype), ", expected ", expected,
+           " by 'quantization_config'; use the config.json that belongs to "
+           "this checkpoint [moe-weights-dtype]");
+  });
+}
+
+void CheckpointMatcher::matchCodes(Weight &weight, StoredCodes stored) {
+  matchPart(weight, stored.codes, /*anyFloat=*/false);
+  matchPart(weight, stored.scales, /*anyFloat=*/true);
+  for (std::optional<CodePart> *part : {&stored.zeros, &stored.groups})
+    if (*part)
+      matchPart(weight, **part, /*anyFloat=*/false);
+  weight.stored = std::move(stored);
+  weight.sources.clear();
+}
+
+void CheckpointMatcher::matchWeight(Weight &weight) {
+  dtypeOfParts.reset();
+  std::optional<StoredCodes> stored;
+  if (config.quantization)
+    stored = storedCodes(*config.quantization, weight);
+  // Which matrices have codes is known by those that have scales.
+  if (stored && listing.count(expertTensorName(stored->scales.source, 0)))
+    matchCodes(weight, std::move(*stored));
+  else
+    matchFloats(weight);
   checkRoleDType(weight);
+}
+
+void CheckpointMatcher::checkQuantization() {
+  map.quantization = config.quantization;
+  bool hasCodes = std::any_of(
+      map.weights.begin(), map.weights.end(),
+      [](const Weight &weight) { return weight.stored.has_value(); });
+  if (config.quantization && !hasCodes)
+    fail(MOE_INVALID_DATA,
+         "no matrix is quantized, expected tensors as 'quantization_config' "
+         "says; use the config.json that belongs to this checkpoint "
+         "[moe-weights-quantized]");
 }
 
 bool CheckpointMatcher::isRedundant(std::string_view name,
@@ -446,6 +540,11 @@ bool CheckpointMatcher::isRedundant(std::string_view name,
   if (config.tieWordEmbeddings && name == "lm_head.weight")
     return tensor.shape ==
            std::vector<int64_t>{config.vocabSize, config.hiddenSize};
+  if (config.quantization)
+    for (std::string_view suffix :
+         redundantSuffixes(config.quantization->format))
+      if (endsWith(name, suffix))
+        return true;
   Table<const char *> suffixes = ignoredTensorSuffixes();
   return std::any_of(suffixes.begin(), suffixes.end(), [&](const char *suffix) {
     return endsWith(name, suffix);
@@ -476,6 +575,7 @@ ImportResult<WeightMap> CheckpointMatcher::match() {
             "or "
             "use the config.json that belongs to it [moe-weights-missing]"),
         MOE_NOT_FOUND};
+  checkQuantization();
   checkUnexpected();
   if (!failure.message.empty())
     return failure;
@@ -483,11 +583,18 @@ ImportResult<WeightMap> CheckpointMatcher::match() {
 }
 
 /// How many different tensors of the first layers' banks are in a checkpoint.
-bool holdsExperts(const WeightMap &map, const TensorListing &listing) {
-  for (const Weight &weight : map.weights)
-    if (weight.kind == WeightKind::Bank &&
-        listing.count(expertTensorName(weight.sources.front(), 0)))
+bool holdsExperts(const ModelConfig &config, const WeightMap &map,
+                  const TensorListing &listing) {
+  for (const Weight &weight : map.weights) {
+    if (weight.kind != WeightKind::Bank)
+      continue;
+    std::optional<StoredCodes> stored;
+    if (config.quantization)
+      stored = storedCodes(*config.quantization, weight);
+    if (listing.count(expertTensorName(weight.sources.front(), 0)) ||
+        (stored && listing.count(expertTensorName(stored->codes.source, 0))))
       return true;
+  }
   return false;
 }
 
@@ -547,6 +654,21 @@ int64_t mlir::moe::hf::numElements(const Weight &weight) {
   return checkedProduct(weight.shape).value_or(0);
 }
 
+std::optional<int64_t> mlir::moe::hf::numBytes(const Weight &weight) {
+  if (!weight.stored)
+    return checkedMul(numElements(weight), dtypeBytes(weight.dtype));
+  std::optional<int64_t> bytes = 0;
+  for (const CodePart *part : partsOf(*weight.stored)) {
+    std::optional<int64_t> count = checkedProduct(part->source.fileShape);
+    for (int64_t factor :
+         {part->source.perExpert ? weight.numExperts() : int64_t{1},
+          static_cast<int64_t>(moe_dtype_size(part->dtype))})
+      count = count ? checkedMul(*count, factor) : std::nullopt;
+    bytes = bytes && count ? checkedAdd(*bytes, *count) : std::nullopt;
+  }
+  return bytes;
+}
+
 std::string mlir::moe::hf::expertTensorName(const WeightSource &source,
                                             int64_t expert) {
   return source.perExpert ? withIndex(source.tensor, "{e}", expert)
@@ -558,6 +680,12 @@ mlir::moe::hf::buildWeightMap(const ModelConfig &config) {
   ImportResult<const Family *> family = familyOf(config);
   if (!family)
     return family.error();
+  if (config.quantization)
+    return ImportError{
+        "the weights of a quantized model are described by its checkpoint "
+        "alone, expected one; give a directory with .safetensors files, or "
+        "remove 'quantization_config' [moe-weights-quantized]",
+        MOE_UNSUPPORTED};
   return WeightLister(config, **family, *(*family)->layouts.begin()).list();
 }
 
@@ -572,7 +700,7 @@ mlir::moe::hf::buildWeightMap(const ModelConfig &config,
     ImportResult<WeightMap> map = WeightLister(config, **family, layout).list();
     if (!map)
       return map.error();
-    if (!hasExperts(config) || holdsExperts(*map, checkpoint))
+    if (!hasExperts(config) || holdsExperts(config, *map, checkpoint))
       return CheckpointMatcher(config, checkpoint, std::move(*map)).match();
     candidates.push_back(std::move(*map));
   }

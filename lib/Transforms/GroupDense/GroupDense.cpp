@@ -33,6 +33,15 @@ static bool isMatrix(Type type) {
           tensor.getElementType().isF16());
 }
 
+/// A bank of one such matrix that is read as a matrix, as those with codes are.
+static bool isMatrixOfBank(WeightFlow &flow) {
+  auto bank = dyn_cast<BankType>(flow.getType());
+  return bank && bank.getNumExperts() == 1 && isMatrix(bank.getSliceType()) &&
+         llvm::all_of(flow.reads, [](OpOperand *read) {
+           return isa<BankSliceOp>(read->getOwner());
+         });
+}
+
 /// Whether the weight is what rows of f32 are multiplied with.
 static bool isWeightOfMatmul(OpOperand *use) {
   auto matmul = dyn_cast<linalg::LinalgOp>(use->getOwner());
@@ -40,6 +49,21 @@ static bool isWeightOfMatmul(OpOperand *use) {
          use == matmul.getDpsInputOperand(1) &&
          matmul.getDpsInputs()[0] != use->get() &&
          getElementTypeOrSelf(matmul.getDpsInits()[0].getType()).isF32();
+}
+
+/// Where a matrix is read: of a bank of one, where its slice is.
+static SmallVector<OpOperand *> getReadsOfMatrix(WeightFlow &flow) {
+  SmallVector<OpOperand *> reads;
+  for (OpOperand *read : flow.reads) {
+    auto slice = dyn_cast<BankSliceOp>(read->getOwner());
+    if (!slice) {
+      reads.push_back(read);
+      continue;
+    }
+    for (OpOperand &use : slice.getSlice().getUses())
+      reads.push_back(&use);
+  }
+  return reads;
 }
 
 /// The windows of a matrix as those of a bank of one: each states the shape of
@@ -60,36 +84,49 @@ struct GroupDensePass : public moe::impl::GroupDensePassBase<GroupDensePass> {
   void runOnOperation() override {
     WeightFlows flows(getOperation());
     for (auto &[leader, flow] : flows) {
-      if (!isMatrix(flow.getType()))
+      if (!isMatrix(flow.getType()) && !isMatrixOfBank(flow))
         continue;
-      if (flow.escapes || !llvm::all_of(flow.reads, isWeightOfMatmul)) {
+      SmallVector<OpOperand *> reads = getReadsOfMatrix(flow);
+      if (flow.escapes || !llvm::all_of(reads, isWeightOfMatmul)) {
         ++numMissed;
         continue;
       }
-      group(flow);
+      group(flow, reads);
       ++numGrouped;
     }
   }
 
 private:
-  void group(WeightFlow &flow) {
+  void group(WeightFlow &flow, ArrayRef<OpOperand *> reads) {
+    SmallVector<linalg::LinalgOp> matmuls =
+        llvm::map_to_vector(reads, [](OpOperand *use) {
+          return cast<linalg::LinalgOp>(use->getOwner());
+        });
+    if (isMatrix(flow.getType()))
+      makeBanks(flow);
+    IRRewriter rewriter(&getContext());
+    for (linalg::LinalgOp matmul : matmuls)
+      replace(rewriter, matmul);
+    for (OpOperand *read : flow.reads)
+      if (auto slice = dyn_cast<BankSliceOp>(read->getOwner()))
+        rewriter.eraseOp(slice);
+  }
+
+  void makeBanks(WeightFlow &flow) {
     auto tensor = cast<RankedTensorType>(flow.getType());
     SmallVector<int64_t> shape = {1};
     llvm::append_range(shape, tensor.getShape());
     for (WeightOp weight : flow.weights)
       weight.setSourcesAttr(makeSources(weight));
-    SmallVector<Operation *> matmuls = llvm::map_to_vector(
-        flow.reads, [](OpOperand *use) { return use->getOwner(); });
     flow.setType(BankType::get(shape, tensor.getElementType()));
-    IRRewriter rewriter(&getContext());
-    for (Operation *op : matmuls)
-      replace(rewriter, cast<linalg::LinalgOp>(op));
   }
 
   void replace(IRRewriter &rewriter, linalg::LinalgOp op) {
     rewriter.setInsertionPoint(op);
     Location loc = op.getLoc();
     Value rows = op.getDpsInputs()[0], bank = op.getDpsInputs()[1];
+    if (auto slice = bank.getDefiningOp<BankSliceOp>())
+      bank = slice.getBank();
     // What the zeros were written to: all of it is written again.
     auto fill = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
     Value init = fill.getOutputs()[0];

@@ -58,3 +58,42 @@ func.func @forward(%x: tensor<?x4xf32>, %t: index, %old: tensor<?x8xf32>) -> (te
   %z = linalg.matmul indexing_maps = [#rows, #weight, #result] ins(%x, %added : tensor<?x4xf32>, tensor<8x4xf32>) outs(%old : tensor<?x8xf32>) -> tensor<?x8xf32>
   return %y, %z, %f : tensor<?x8xf32>, tensor<?x8xf32>, f32
 }
+
+// -----
+
+#rows = affine_map<(m, n, k) -> (m, k)>
+#weight = affine_map<(m, n, k) -> (n, k)>
+#result = affine_map<(m, n, k) -> (m, n)>
+
+// A matrix with codes is a bank of one already, and its slice goes. Of two
+// experts, or read by something else, it stays.
+// CHECK-LABEL: func.func @quantized(
+// CHECK: %[[W:.*]] = moe.get_weight @w
+// CHECK: %[[Y:.*]] = moe.grouped_matmul %{{.*}} banks(%[[W]])
+// CHECK: %[[TWO:.*]] = moe.get_weight @two
+// CHECK: moe.bank_slice %[[TWO]]
+// CHECK: linalg.matmul
+// CHECK: %[[READ:.*]] = moe.get_weight @read
+// CHECK: moe.bank_slice %[[READ]]
+// CHECK: linalg.matmul
+// CHECK-NOT: moe.grouped_matmul
+moe.weight @w : !moe.bank<1x8x4xf32, #moe.quantized<bits = 8, scale = f32>> from ["w.{e}"]
+moe.weight @two : !moe.bank<2x8x4xf32, #moe.quantized<bits = 8, scale = f32>> from ["two.{e}"]
+moe.weight @read : !moe.bank<1x8x4xf32, #moe.quantized<bits = 8, scale = f32>> from ["read.{e}"]
+func.func @quantized(%x: tensor<?x4xf32>, %t: index) -> (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, f32) {
+  %zero = arith.constant 0.0 : f32
+  %first = arith.constant 0 : index
+  %e = tensor.empty(%t) : tensor<?x8xf32>
+  %i = linalg.fill ins(%zero : f32) outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %w = moe.get_weight @w : !moe.bank<1x8x4xf32, #moe.quantized<bits = 8, scale = f32>>
+  %s = moe.bank_slice %w[%first] : !moe.bank<1x8x4xf32, #moe.quantized<bits = 8, scale = f32>> -> tensor<8x4xf32>
+  %y = linalg.matmul indexing_maps = [#rows, #weight, #result] ins(%x, %s : tensor<?x4xf32>, tensor<8x4xf32>) outs(%i : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %two = moe.get_weight @two : !moe.bank<2x8x4xf32, #moe.quantized<bits = 8, scale = f32>>
+  %s2 = moe.bank_slice %two[%first] : !moe.bank<2x8x4xf32, #moe.quantized<bits = 8, scale = f32>> -> tensor<8x4xf32>
+  %y2 = linalg.matmul indexing_maps = [#rows, #weight, #result] ins(%x, %s2 : tensor<?x4xf32>, tensor<8x4xf32>) outs(%i : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %read = moe.get_weight @read : !moe.bank<1x8x4xf32, #moe.quantized<bits = 8, scale = f32>>
+  %s3 = moe.bank_slice %read[%first] : !moe.bank<1x8x4xf32, #moe.quantized<bits = 8, scale = f32>> -> tensor<8x4xf32>
+  %y3 = linalg.matmul indexing_maps = [#rows, #weight, #result] ins(%x, %s3 : tensor<?x4xf32>, tensor<8x4xf32>) outs(%i : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %f = tensor.extract %s3[%first, %first] : tensor<8x4xf32>
+  return %y, %y2, %y3, %f : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, f32
+}
