@@ -1,5 +1,4 @@
 //===- BankElements.h - What a bank holds, by its kernel --------*- C++ -*-===//
-//-*-===//
 //
 // Part of the moe-mlir project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
