@@ -42,7 +42,8 @@ static std::string findMissing(const moe_function &function) {
     return "an input 'input_ids': i64 [batch, seq]";
   if (!hasInput(names::past, 0))
     return "an input 'past': i64 []";
-  if (!contains(getOutputs(function), names::logits, MOE_F32, 3))
+  if (!contains(getOutputs(function), names::logits, MOE_F32, 3) &&
+      !contains(getOutputs(function), names::lastLogits, MOE_F32, 2))
     return "an output 'logits': f32 [batch, seq, vocabulary]";
   for (auto [i, input] : enumerate(inputs))
     if (input.name != names::inputIds && input.name != names::past &&
@@ -70,7 +71,8 @@ LanguageModel::LanguageModel(Entry &entry)
     : entry(&entry), idsInput(*findInput(entry.getFunction(), names::inputIds)),
       pastInput(*findInput(entry.getFunction(), names::past)) {
   const moe_function &function = entry.getFunction();
-  size_t output = *findOutput(function, names::logits);
+  auto all = findOutput(function, names::logits);
+  size_t output = all ? *all : *findOutput(function, names::lastLogits);
   logitsOutput = count_if(
       getOutputs(function).take_front(output),
       [](const moe_argument &before) { return before.tied_input < 0; });
@@ -117,14 +119,14 @@ Error LanguageModel::run(ArrayRef<int64_t> ids, int64_t past) {
     return error;
   if (Error error = callEntry(*entry, inputs, outputs))
     return error;
-  ArrayRef<int64_t> expected = inputs[idsInput].getShape();
-  if (logits().getShape().take_front(2) != expected ||
-      logits().getShape()[2] == 0)
+  ArrayRef<int64_t> shape = inputs[idsInput].getShape();
+  if (logits().getShape().drop_back() != expectRows(shape) ||
+      getVocabulary() == 0)
     return makeError(MOE_INVALID_DATA,
                      "'logits' came back as " + typeText(logits().get()) +
-                         " for ids of shape " + listText(expected) +
-                         ", expected one row per id; correct the module "
-                         "[moe-run-logits-shape]");
+                         " for ids of shape " + listText(shape) +
+                         ", expected one row per id, or of 'last_logits' per "
+                         "sequence; correct the module [moe-run-logits-shape]");
   if (observer)
     observer(getResults(), int64_t(ids.size()));
   return Error::success();
@@ -134,12 +136,16 @@ Error LanguageModel::run(ArrayRef<int64_t> ids, int64_t past) {
 // Results
 //===----------------------------------------------------------------------===//
 
-int64_t LanguageModel::getVocabulary() const { return logits().getShape()[2]; }
+int64_t LanguageModel::getVocabulary() const {
+  return logits().getShape().back();
+}
 
 ArrayRef<float> LanguageModel::getLogits(int64_t sequence,
                                          int64_t position) const {
   int64_t vocabulary = getVocabulary();
-  int64_t row = sequence * logits().getShape()[1] + position;
+  int64_t row = sequence;
+  if (hasAllLogits())
+    row = row * logits().getShape()[1] + position;
   return logits().elements<float>().slice(row * vocabulary, vocabulary);
 }
 

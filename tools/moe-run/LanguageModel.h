@@ -23,10 +23,12 @@ namespace names {
 inline constexpr llvm::StringLiteral inputIds = "input_ids";
 inline constexpr llvm::StringLiteral past = "past";
 inline constexpr llvm::StringLiteral logits = "logits";
+inline constexpr llvm::StringLiteral lastLogits = "last_logits";
 } // namespace names
 
 /// Calls an entry (input_ids i64 [batch, seq], past i64 [], state...) ->
 /// (logits f32 [batch, seq, vocabulary], state..., others) and keeps its state.
+/// It may have last_logits f32 [batch, vocabulary] instead of logits.
 class LanguageModel {
 public:
   /// Whether `function` has that form.
@@ -48,7 +50,8 @@ public:
   int64_t getBatch() const { return batch; }
   /// Extent of the last dimension of the logits. After run.
   int64_t getVocabulary() const;
-  /// The logits after the given position of the last call.
+  /// The logits after the given position of the last call; with last_logits, of
+  /// the last one, which `position` must be.
   llvm::ArrayRef<float> getLogits(int64_t sequence, int64_t position) const;
   /// All outputs of the last call; the state is what it is now.
   std::vector<NamedTensor> getResults() const { return name(outputs); }
@@ -62,6 +65,12 @@ private:
   explicit LanguageModel(Entry &entry);
   llvm::Error fillInputs(llvm::ArrayRef<int64_t> ids, int64_t past);
   const Tensor &logits() const { return outputs[logitsOutput]; }
+  /// Whether there are logits of each position.
+  bool hasAllLogits() const { return logits().getShape().size() == 3; }
+  /// The shape of the logits for ids of this shape, without the vocabulary.
+  llvm::ArrayRef<int64_t> expectRows(llvm::ArrayRef<int64_t> ids) const {
+    return hasAllLogits() ? ids : ids.take_front();
+  }
 
   Entry *entry;
   size_t idsInput, pastInput;

@@ -77,8 +77,8 @@ struct CommandLine {
       cl::cat(running)};
   cl::list<std::string> outputs{
       "outputs", cl::CommaSeparated, cl::value_desc("name,..."),
-      cl::desc("Additional results of a model directory: router_logits, "
-               "expert_counts"),
+      cl::desc("Results of a model directory besides the caches: logits (the "
+               "default) or last_logits, router_logits, expert_counts"),
       cl::cat(running)};
   cl::opt<bool> reference{
       "reference",

@@ -80,6 +80,18 @@ private:
     return options.wantsStats && isDirectory() &&
            !is_contained(options.session.outputs, "expert_counts");
   }
+  /// Whether results other than the generated tokens are looked at.
+  bool keepsOutputs() const {
+    return !options.outputFile.empty() || options.print ||
+           !options.expectations.empty();
+  }
+  /// Whether text is continued, and nobody sees the logits of the prompt.
+  bool needsLastLogitsOnly() const {
+    return isDirectory() && options.maxNewTokens.value_or(0) > 0 &&
+           !options.evaluate && !keepsOutputs() &&
+           !is_contained(options.session.outputs, "logits") &&
+           !is_contained(options.session.outputs, "last_logits");
+  }
   bool isHidden(StringRef result) const {
     return hidesCounts() && result.starts_with("expert_counts.");
   }
@@ -198,6 +210,8 @@ Error Runner::open() {
   SessionOptions sessionOptions = options.session;
   if (hidesCounts())
     sessionOptions.outputs.push_back("expert_counts");
+  if (needsLastLogitsOnly())
+    sessionOptions.outputs.push_back("last_logits");
   auto opened = Session::open(options.path, sessionOptions,
                               [&](StringRef what) { progress.begin(what); });
   progress.end();
@@ -380,8 +394,7 @@ GenerationRequest Runner::requestGeneration() const {
   request.sampling = options.sampling;
   request.useCache = options.useCache;
   request.context = options.context.value_or(0);
-  request.keepPromptOutputs =
-      !options.outputFile.empty() || options.print || !expectations.empty();
+  request.keepPromptOutputs = keepsOutputs();
   if (info && !options.ignoreEos)
     request.endOfText = info->endOfText;
   return request;

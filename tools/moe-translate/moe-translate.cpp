@@ -56,7 +56,8 @@ static cl::opt<ReportFormat>
                  cl::cat(category));
 static cl::list<std::string>
     outputs("outputs", cl::CommaSeparated,
-            cl::desc("Results besides the caches: logits, router_logits "
+            cl::desc("Results besides the caches: logits (the default) or "
+                     "last_logits (of the last position), router_logits "
                      "(router_logits.L, [batch * seq, E]), expert_counts "
                      "(expert_counts.L, [E])"),
             cl::value_desc("name,..."), cl::cat(category));

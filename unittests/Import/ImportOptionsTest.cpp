@@ -25,6 +25,12 @@ TEST(ImportOptions, NamesOfOutputs) {
   EXPECT_TRUE(both->expertCounts);
 }
 
+TEST(ImportOptions, LastLogitsTakeThePlaceOfLogits) {
+  EXPECT_FALSE(parseOutputs({})->lastLogits);
+  EXPECT_TRUE(parseOutputs({"last_logits"})->lastLogits);
+  expectError(parseOutputs({"last_logits", "logits"}), "[moe-import-output]");
+}
+
 TEST(ImportOptions, RefusesOtherNames) {
   for (const char *name : {"", "hidden", "Logits", "\x1b[31m"})
     expectError(parseOutputs({"logits", name}), "[moe-import-output]");

@@ -15,8 +15,11 @@
 
 namespace mlir::moe::hf {
 
-/// What an imported module returns besides the logits and the caches.
+/// What an imported module returns besides the caches.
 struct ImportOptions {
+  /// `last_logits` [batch, vocabulary], those of the last position, instead of
+  /// `logits` [batch, seq, vocabulary]: all that continuing a text needs.
+  bool lastLogits = false;
   /// `router_logits.L` [batch * seq, E]: the linear output of the gate in each
   /// Mixture-of-Experts layer L.
   bool routerLogits = false;
@@ -24,8 +27,9 @@ struct ImportOptions {
   bool expertCounts = false;
 };
 
-/// Options from the names that users give: "router_logits", "expert_counts";
-/// "logits" is always there.
+/// Options from the names that users give: "router_logits", "expert_counts",
+/// and either "logits", which is there if none of the two is given, or
+/// "last_logits".
 ImportResult<ImportOptions> parseOutputs(const std::vector<std::string> &names);
 
 } // namespace mlir::moe::hf

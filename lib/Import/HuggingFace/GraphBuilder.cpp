@@ -8,6 +8,7 @@
 
 #include "GraphEmitter.h"
 #include "MoE/Import/HuggingFace.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
 #include <cmath>
@@ -465,6 +466,8 @@ public:
     g.setInsertionPointToStart(module->getBody());
     for (const Weight &weight : weightMap.weights)
       declare(weight);
+    if (model.tieWordEmbeddings)
+      declareTiedMatrix();
     collectLayers();
     for (auto [i, structure] : llvm::enumerate(structures))
       emitLayerFunction(structure, i);
@@ -496,6 +499,16 @@ private:
     WeightOp::create(g, g.getStringAttr(weight.name),
                      getWeightType(g, weightMap, weight),
                      g.getArrayAttr(sources));
+  }
+
+  /// The embedding once more: a matrix that is multiplied with has a layout
+  /// that a table of rows has not.
+  void declareTiedMatrix() {
+    Weight tied = *llvm::find_if(weightMap.weights, [](const Weight &weight) {
+      return weight.role == Role::Embedding;
+    });
+    tied.name = kTiedMatrix;
+    declare(tied);
   }
 
   /// Codes, scales, zeros and groups, and what they are put together to.
@@ -684,6 +697,9 @@ private:
     SmallVector<Argument> results = {
         {f32Tensor({any, any, model.vocabSize}),
          {named("logits"), shaped({"batch", "seq", model.vocabSize})}}};
+    if (options.lastLogits)
+      results = {{f32Tensor({any, model.vocabSize}),
+                  {named("last_logits"), shaped({"batch", model.vocabSize})}}};
     for (size_t i = 0; i < model.layers.size(); ++i)
       for (const char *kind : {"key", "value"}) {
         std::string name = (Twine(kind) + "_cache." + Twine(i)).str();
@@ -818,24 +834,59 @@ private:
     return {cos, sin};
   }
 
-  /// B x S x V
+  /// The rows of the last positions: B x H.
+  Value takeLast(Value x, Value batch, Value seq) {
+    Value zero = arith::ConstantIndexOp::create(g, 0);
+    Value isThere =
+        arith::CmpIOp::create(g, arith::CmpIPredicate::sgt, seq, zero);
+    cf::AssertOp::create(g, isThere,
+                         "'input_ids' has no position, expected at least one "
+                         "for last_logits; pass ids "
+                         "[moe-import-last-logits]");
+    OpFoldResult width = g.getIndexAttr(model.hiddenSize);
+    Value positions = tensor::ExpandShapeOp::create(
+        g, f32Tensor({any, any, model.hiddenSize}), x,
+        ArrayRef<ReassociationIndices>{{0, 1}, {2}},
+        ArrayRef<OpFoldResult>{batch, seq, width});
+    Value one = arith::ConstantIndexOp::create(g, 1);
+    Value last = arith::SubIOp::create(g, seq, one);
+    OpFoldResult first = g.getIndexAttr(0), unit = g.getIndexAttr(1);
+    return tensor::ExtractSliceOp::create(
+        g, f32Tensor({any, model.hiddenSize}), positions,
+        ArrayRef<OpFoldResult>{first, last, first},
+        ArrayRef<OpFoldResult>{batch, unit, width},
+        ArrayRef<OpFoldResult>{unit, unit, unit});
+  }
+
+  /// B x S x V, or, of the last positions, B x V.
   Value logits(Value x, Value batch, Value seq) {
+    if (options.lastLogits)
+      x = takeLast(x, batch, seq);
     Value normed =
         g.rmsNorm(x, getWeight(global(Role::FinalNorm)), model.rmsNormEps);
-    Role matrix =
-        model.tieWordEmbeddings ? Role::Embedding : Role::OutputMatrix;
-    Value rows = g.linear(normed, takeMatrix(g, getWeight(global(matrix))));
+    Value rows = g.linear(normed, outputMatrix());
     if (model.logitsDivisor != 1)
       rows = g.elementwise({}, rows, [&](GraphEmitter &g, ValueRange v) {
         return g.div(v[0], g.f32(model.logitsDivisor));
       });
+    if (options.lastLogits)
+      return rows;
     return tensor::ExpandShapeOp::create(
         g, f32Tensor({any, any, model.vocabSize}), rows,
         ArrayRef<ReassociationIndices>{{0, 1}, {2}},
         ArrayRef<OpFoldResult>{batch, seq, g.getIndexAttr(model.vocabSize)});
   }
 
+  Value outputMatrix() {
+    if (!model.tieWordEmbeddings)
+      return takeMatrix(g, getWeight(global(Role::OutputMatrix)));
+    return GetWeightOp::create(
+        g, getWeightType(g, weightMap, global(Role::Embedding)),
+        FlatSymbolRefAttr::get(g.getContext(), kTiedMatrix));
+  }
+
   static constexpr int64_t any = ShapedType::kDynamic;
+  static constexpr const char *kTiedMatrix = "lm_head";
   GraphEmitter g;
   const ModelConfig &model;
   const WeightMap &weightMap;
@@ -851,9 +902,9 @@ OwningOpRef<ModuleOp> hf::buildModelGraph(MLIRContext *context,
                                           const ModelConfig &config,
                                           const WeightMap &weights,
                                           const ImportOptions &options) {
-  context->loadDialect<MoEDialect, arith::ArithDialect, func::FuncDialect,
-                       linalg::LinalgDialect, math::MathDialect,
-                       tensor::TensorDialect>();
+  context->loadDialect<MoEDialect, arith::ArithDialect, cf::ControlFlowDialect,
+                       func::FuncDialect, linalg::LinalgDialect,
+                       math::MathDialect, tensor::TensorDialect>();
   OwningOpRef<ModuleOp> module =
       ModelEmitter(context, config, weights, options).emit();
   if (failed(verify(*module)))
