@@ -52,7 +52,22 @@ struct ParallelizePass
   }
 
 private:
-  /// for each chunk i: the iterations [i * n / chunks, (i + 1) * n / chunks)
+  /// How many of the outermost loops are shared between threads: the first may
+  /// have a single iteration, as a batch of one has.
+  static constexpr unsigned kMostLoops = 2;
+
+  static unsigned countLoopsToSplit(linalg::LinalgOp op) {
+    unsigned count = 0;
+    for (utils::IteratorType type : op.getIteratorTypesArray()) {
+      if (type != utils::IteratorType::parallel || count == kMostLoops)
+        break;
+      ++count;
+    }
+    return count;
+  }
+
+  /// for each chunk i of a loop of n: the iterations [i * n / chunks,
+  /// (i + 1) * n / chunks)
   LogicalResult split(IRRewriter &rewriter, linalg::LinalgOp op) {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     auto tilable = cast<TilingInterface>(op.getOperation());
@@ -66,31 +81,49 @@ private:
       work = arith::MulIOp::create(
           b, work,
           getValueOrCreateConstantIndexOp(rewriter, op.getLoc(), range.size));
-    Value length = getValueOrCreateConstantIndexOp(rewriter, op.getLoc(),
-                                                   domain.front().size);
-    Value chunks = arith::DivSIOp::create(b, work, constant(grain));
-    chunks = arith::MinSIOp::create(b, chunks, constant(maxChunks));
-    chunks = arith::MinSIOp::create(b, chunks, length);
-    chunks = arith::MaxSIOp::create(b, chunks, one);
+    Value wanted = arith::DivSIOp::create(b, work, constant(grain));
+    wanted = arith::MinSIOp::create(b, wanted, constant(maxChunks));
+    wanted = arith::MaxSIOp::create(b, wanted, one);
 
-    auto loop = scf::ParallelOp::create(b, ValueRange{zero}, ValueRange{chunks},
+    SmallVector<Value> lengths, chunks;
+    for (unsigned i = 0, count = countLoopsToSplit(op); i < count; ++i) {
+      Value length = getValueOrCreateConstantIndexOp(rewriter, op.getLoc(),
+                                                     domain[i].size);
+      // Without an iteration there is nothing to split.
+      Value some = arith::MaxSIOp::create(b, length, one);
+      lengths.push_back(length);
+      chunks.push_back(arith::MinSIOp::create(b, wanted, some));
+      wanted = arith::CeilDivSIOp::create(b, wanted, chunks.back());
+    }
+    Value total = chunks.front();
+    for (Value count : ArrayRef(chunks).drop_front())
+      total = arith::MulIOp::create(b, total, count);
+    auto loop = scf::ParallelOp::create(b, ValueRange{zero}, ValueRange{total},
                                         ValueRange{one});
     rewriter.setInsertionPointToStart(loop.getBody());
     ImplicitLocOpBuilder inner(op.getLoc(), rewriter);
-    Value i = loop.getInductionVars().front();
-    auto boundary = [&](Value index) -> Value {
-      Value scaled = arith::MulIOp::create(inner, index, length);
-      return arith::DivSIOp::create(inner, scaled, chunks);
-    };
-    Value low = boundary(i);
-    Value high = boundary(arith::AddIOp::create(inner, i, one));
     SmallVector<OpFoldResult> offsets, sizes;
     for (const Range &range : domain) {
       offsets.push_back(range.offset);
       sizes.push_back(range.size);
     }
-    offsets.front() = low;
-    sizes.front() = arith::SubIOp::create(inner, high, low).getResult();
+    // The chunk of the innermost loop varies fastest.
+    Value rest = loop.getInductionVars().front();
+    for (unsigned i = chunks.size(); i-- > 0;) {
+      Value index = rest;
+      if (i != 0) {
+        index = arith::RemSIOp::create(inner, rest, chunks[i]);
+        rest = arith::DivSIOp::create(inner, rest, chunks[i]);
+      }
+      auto boundary = [&](Value chunk) -> Value {
+        Value scaled = arith::MulIOp::create(inner, chunk, lengths[i]);
+        return arith::DivSIOp::create(inner, scaled, chunks[i]);
+      };
+      Value low = boundary(index);
+      Value high = boundary(arith::AddIOp::create(inner, index, one));
+      offsets[i] = low;
+      sizes[i] = arith::SubIOp::create(inner, high, low).getResult();
+    }
     rewriter.setInsertionPoint(loop.getBody()->getTerminator());
     if (failed(tilable.getTiledImplementation(rewriter, offsets, sizes))) {
       rewriter.eraseOp(loop);

@@ -1,4 +1,4 @@
-// Large operations are split over chunks of their outermost loop.
+// Large operations are split over chunks of their outermost loops.
 
 // RUN: moe-opt %s -pass-pipeline="builtin.module(func.func(moe-parallelize{grain=1000 max-chunks=8}),canonicalize)" | FileCheck %s
 // RUN: moe-opt %s -pass-pipeline="builtin.module(func.func(moe-parallelize),canonicalize,convert-moe-to-llvm)" | FileCheck %s --check-prefix=OUTLINED
@@ -7,20 +7,26 @@
 #columns = affine_map<(m, n, k) -> (n, k)>
 #result = affine_map<(m, n, k) -> (m, n)>
 
-// The number of chunks follows the work: m * n * k / grain, at most max-chunks
-// and the length of the loop, at least one.
+// The number of chunks follows the work: m * n * k / grain, at most max-chunks,
+// at least one. The outermost loop is cut into as many as it has iterations,
+// and the next one into what is missing.
 // CHECK-LABEL: func.func private @matmul(
-// CHECK-SAME: %[[A:.*]]: memref<?x64xf32>, %{{.*}}, %[[C:.*]]: memref<?x32xf32>
+// CHECK-SAME: %[[A:.*]]: memref<?x64xf32>, %[[B:.*]]: memref<32x64xf32>, %[[C:.*]]: memref<?x32xf32>
 // CHECK: %[[M:.*]] = memref.dim %[[A]]
 // CHECK: %[[BY_WORK:.*]] = arith.divsi %{{.*}}, %c1000
 // CHECK: %[[FEW:.*]] = arith.minsi %[[BY_WORK]], %c8
-// CHECK: %[[LIMITED:.*]] = arith.minsi %[[FEW]], %[[M]]
-// CHECK: %[[CHUNKS:.*]] = arith.maxsi %[[LIMITED]], %c1
+// CHECK: %[[WANTED:.*]] = arith.maxsi %[[FEW]], %c1
+// CHECK: %[[SOME:.*]] = arith.maxsi %[[M]], %c1
+// CHECK: %[[OUTER:.*]] = arith.minsi %[[WANTED]], %[[SOME]]
+// CHECK: %[[MISSING:.*]] = arith.ceildivsi %[[WANTED]], %[[OUTER]]
+// CHECK: %[[INNER:.*]] = arith.minsi %[[MISSING]], %c32
+// CHECK: %[[CHUNKS:.*]] = arith.muli %[[OUTER]], %[[INNER]]
 // CHECK: scf.parallel (%[[I:.*]]) = (%c0) to (%[[CHUNKS]]) step (%c1)
-// CHECK: %[[LOW:.*]] = arith.divsi
-// CHECK: %[[HIGH:.*]] = arith.divsi
-// CHECK: %[[SIZE:.*]] = arith.subi %[[HIGH]], %[[LOW]]
-// CHECK: memref.subview %[[A]][%[[LOW]], 0] [%[[SIZE]], 64]
+// CHECK: arith.remsi %[[I]], %[[INNER]]
+// CHECK: arith.divsi %[[I]], %[[INNER]]
+// CHECK: memref.subview %[[A]][%[[ROW:.*]], 0] [%[[ROWS:.*]], 64]
+// CHECK: memref.subview %[[B]][%[[COLUMN:.*]], 0] [%[[COLUMNS:.*]], 64]
+// CHECK: memref.subview %[[C]][%[[ROW]], %[[COLUMN]]] [%[[ROWS]], %[[COLUMNS]]]
 // CHECK: linalg.matmul
 
 // The body becomes a function that gets what it uses through a record.
