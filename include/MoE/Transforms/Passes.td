@@ -212,6 +212,29 @@ def ScheduleContractionsPass : Pass<"moe-schedule-contractions"> {
     Statistic<"numScheduled", "scheduled", "contractions scheduled">];
 }
 
+def BlockContractionsPass : Pass<"moe-block-contractions"> {
+  let summary = "keeps blocks of the results of contractions in registers";
+  let description = [{
+    A contraction of f32 on memrefs whose result and second operand run along the
+    same contiguous, static dimension becomes loops over blocks of rows, whose
+    sums stay in vector registers while the reduction passes by: the sum of
+    values weighted by attention is one. Each element is added up in the order of
+    the reduction. What block fits follows from `target-features`.
+
+    *Expects* memrefs. *Leaves alone* what has another form, more than 512 columns
+    or a number of them that is no multiple of a vector.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+  let options = [
+    Option<"targetFeatures", "target-features", "std::string", /*default=*/"",
+           "features of the processor, as LLVM names them: +avx2,+fma">];
+  let statistics = [
+    Statistic<"numBlocked", "blocked", "contractions blocked">];
+}
+
 def ParallelizePass : Pass<"moe-parallelize"> {
   let summary = "splits large linalg operations over threads";
   let description = [{

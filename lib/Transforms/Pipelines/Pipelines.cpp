@@ -66,6 +66,9 @@ static void addLoweringToLLVM(OpPassManager &pm,
     pm.addNestedPass<func::FuncOp>(createConvertMoEToLoopsPass());
     pm.addNestedPass<func::FuncOp>(createScheduleContractionsPass());
     pm.addNestedPass<func::FuncOp>(createParallelizePass());
+    BlockContractionsPassOptions block;
+    block.targetFeatures = options.targetFeatures;
+    pm.addNestedPass<func::FuncOp>(createBlockContractionsPass(block));
     pm.addNestedPass<func::FuncOp>(createApproximateMathPass());
   }
   pm.addNestedPass<func::FuncOp>(createLowerMemRefsPass());

@@ -1,0 +1,258 @@
+//===- BlockContractions.cpp - Contractions with sums in registers
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// For c[.., m, .., n] += a[.., m, .., k, ..] * b[.., k, .., n], where the
+// columns n are contiguous in b and c:
+//
+//   for everything else:
+//     for the rows m, in blocks:
+//       for the columns n, in tiles:
+//         sums = the block of c
+//         for k:
+//           sums += a[m, k] * b[k, columns], one fma per row and vector
+//         the block of c = sums
+//
+//===----------------------------------------------------------------------===//
+
+#include "MoE/Analysis/CPUModel.h"
+#include "MoE/Transforms/Passes.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace mlir::moe {
+#define GEN_PASS_DEF_BLOCKCONTRACTIONSPASS
+#include "MoE/Transforms/Passes.h.inc"
+} // namespace mlir::moe
+
+using namespace mlir;
+using mlir::moe::CPUModel;
+
+namespace {
+
+/// The loops of a contraction by what they are.
+struct Roles {
+  unsigned row, column, reduction;
+  SmallVector<unsigned> others; ///< in order
+};
+
+/// Vectors of columns and rows whose sums are kept at a time.
+struct Tile {
+  int64_t vectors, rows;
+};
+
+/// With too few rows for each vector of b that is read, reading takes longer
+/// than arithmetic.
+constexpr int64_t kFewestRows = 4;
+
+/// The widest tile that leaves registers for a row of b and an element of a.
+Tile chooseTile(const CPUModel &model) {
+  for (int64_t vectors : {4, 2}) {
+    int64_t rows = (model.registers - vectors - 1) / vectors;
+    if (rows >= kFewestRows)
+      return {vectors, rows};
+  }
+  return {1, kFewestRows};
+}
+
+/// The loop that the last dimension of `map` follows.
+std::optional<unsigned> getLastLoop(AffineMap map) {
+  if (map.getNumResults() == 0)
+    return std::nullopt;
+  auto dim = dyn_cast<AffineDimExpr>(map.getResults().back());
+  return dim ? std::optional<unsigned>(dim.getPosition()) : std::nullopt;
+}
+
+bool isContiguousF32(Value value) {
+  auto type = dyn_cast<MemRefType>(value.getType());
+  return type && type.getElementType().isF32() && type.isLastDimUnitStride();
+}
+
+std::optional<Roles> findRoles(linalg::LinalgOp op) {
+  auto maps = op.getIndexingMapsArray();
+  if (!op.hasPureBufferSemantics() || !linalg::isaContractionOpInterface(op) ||
+      !llvm::all_of(maps,
+                    [](AffineMap m) { return m.isProjectedPermutation(); }))
+    return std::nullopt;
+  AffineMap a = maps[0], b = maps[1], c = maps[2];
+  std::optional<unsigned> column = getLastLoop(c);
+  if (!column || getLastLoop(b) != column || a.isFunctionOfDim(*column) ||
+      !isContiguousF32(op->getOperand(1)) ||
+      !isContiguousF32(op->getOperand(2)) ||
+      !getElementTypeOrSelf(op->getOperand(0).getType()).isF32())
+    return std::nullopt;
+
+  Roles roles;
+  roles.column = *column;
+  std::optional<unsigned> row, reduction;
+  auto iterators = op.getIteratorTypesArray();
+  for (unsigned loop = 0; loop < iterators.size(); ++loop) {
+    if (loop == *column)
+      continue;
+    if (iterators[loop] == utils::IteratorType::reduction) {
+      if (reduction)
+        return std::nullopt;
+      reduction = loop;
+      continue;
+    }
+    // Of several that could be rows, the innermost is.
+    bool canBeRow = a.isFunctionOfDim(loop) && !b.isFunctionOfDim(loop);
+    if (canBeRow && row)
+      roles.others.push_back(*row);
+    if (canBeRow)
+      row = loop;
+    else
+      roles.others.push_back(loop);
+  }
+  if (!row || !reduction || !a.isFunctionOfDim(*reduction) ||
+      !b.isFunctionOfDim(*reduction))
+    return std::nullopt;
+  roles.row = *row;
+  roles.reduction = *reduction;
+  return roles;
+}
+
+/// Emits the loops of one contraction.
+class BlockedLoops {
+public:
+  BlockedLoops(ImplicitLocOpBuilder &b, linalg::LinalgOp op, const Roles &roles,
+               const CPUModel &model)
+      : b(b), op(op), roles(roles), lanes(model.lanes), tile(chooseTile(model)),
+        indices(op.getNumLoops()) {
+    for (const Range &range : op.createLoopRanges(b, op.getLoc()))
+      sizes.push_back(
+          getValueOrCreateConstantIndexOp(b, op.getLoc(), range.size));
+  }
+
+  void emit() { emitOthers(roles.others); }
+
+private:
+  Value constant(int64_t value) {
+    return arith::ConstantIndexOp::create(b, value);
+  }
+
+  void forEach(Value from, Value to, int64_t step,
+               function_ref<void(Value)> body) {
+    auto loop = scf::ForOp::create(b, from, to, constant(step));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(loop.getBody()->getTerminator());
+    body(loop.getInductionVar());
+  }
+
+  void emitOthers(ArrayRef<unsigned> loops) {
+    if (loops.empty())
+      return emitRows();
+    forEach(constant(0), sizes[loops.front()], 1, [&](Value index) {
+      indices[loops.front()] = index;
+      emitOthers(loops.drop_front());
+    });
+  }
+
+  void emitRows() {
+    Value rows = sizes[roles.row], size = constant(tile.rows);
+    Value rest = arith::RemSIOp::create(b, rows, size);
+    Value whole = arith::SubIOp::create(b, rows, rest);
+    forEach(constant(0), whole, tile.rows,
+            [&](Value row) { emitColumns(row, tile.rows); });
+    forEach(whole, rows, 1, [&](Value row) { emitColumns(row, 1); });
+  }
+
+  void emitColumns(Value row, int64_t count) {
+    auto type = cast<MemRefType>(op->getOperand(2).getType());
+    int64_t columns = type.getShape().back();
+    for (int64_t first = 0; first < columns; first += tile.vectors * lanes)
+      emitTile(row, count, constant(first),
+               std::min(tile.vectors * lanes, columns - first));
+  }
+
+  void emitTile(Value firstRow, int64_t count, Value column, int64_t width) {
+    auto type = VectorType::get(width, b.getF32Type());
+    indices[roles.column] = column;
+    SmallVector<Value> rows, sums;
+    for (int64_t i = 0; i < count; ++i) {
+      rows.push_back(arith::AddIOp::create(b, firstRow, constant(i)));
+      indices[roles.row] = rows.back();
+      sums.push_back(
+          vector::LoadOp::create(b, type, op->getOperand(2), indicesOf(2)));
+    }
+    auto loop = scf::ForOp::create(b, constant(0), sizes[roles.reduction],
+                                   constant(1), sums);
+    {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToEnd(loop.getBody());
+      indices[roles.reduction] = loop.getInductionVar();
+      Value weights =
+          vector::LoadOp::create(b, type, op->getOperand(1), indicesOf(1));
+      SmallVector<Value> next;
+      for (auto [row, sum] : llvm::zip_equal(rows, loop.getRegionIterArgs())) {
+        indices[roles.row] = row;
+        Value element =
+            memref::LoadOp::create(b, op->getOperand(0), indicesOf(0));
+        Value splat = vector::BroadcastOp::create(b, type, element);
+        next.push_back(vector::FMAOp::create(b, splat, weights, sum));
+      }
+      scf::YieldOp::create(b, next);
+    }
+    for (auto [row, sum] : llvm::zip_equal(rows, loop.getResults())) {
+      indices[roles.row] = row;
+      vector::StoreOp::create(b, sum, op->getOperand(2), indicesOf(2));
+    }
+  }
+
+  /// Where operand `number` is accessed in the current iteration.
+  SmallVector<Value> indicesOf(unsigned number) {
+    SmallVector<Value> at;
+    for (AffineExpr result : op.getIndexingMapsArray()[number].getResults())
+      at.push_back(indices[cast<AffineDimExpr>(result).getPosition()]);
+    return at;
+  }
+
+  ImplicitLocOpBuilder &b;
+  linalg::LinalgOp op;
+  const Roles &roles;
+  int64_t lanes;
+  Tile tile;
+  SmallVector<Value> sizes;   ///< of each loop
+  SmallVector<Value> indices; ///< of each loop, where it is known
+};
+
+struct BlockContractionsPass
+    : public moe::impl::BlockContractionsPassBase<BlockContractionsPass> {
+  using BlockContractionsPassBase::BlockContractionsPassBase;
+
+  void runOnOperation() override {
+    CPUModel model = CPUModel::fromFeatures(targetFeatures);
+    SmallVector<linalg::LinalgOp> ops;
+    getOperation()->walk([&](linalg::LinalgOp op) { ops.push_back(op); });
+    for (linalg::LinalgOp op : ops) {
+      std::optional<Roles> roles = findRoles(op);
+      if (!roles || !hasWholeVectors(op, model))
+        continue;
+      ImplicitLocOpBuilder b(op.getLoc(), op);
+      BlockedLoops(b, op, *roles, model).emit();
+      op->erase();
+      ++numBlocked;
+    }
+  }
+
+private:
+  static bool hasWholeVectors(linalg::LinalgOp op, const CPUModel &model) {
+    auto type = cast<MemRefType>(op->getOperand(2).getType());
+    int64_t columns = type.getShape().back();
+    return columns != ShapedType::kDynamic && columns % model.lanes == 0 &&
+           columns <= kMostColumns;
+  }
+
+  /// What is wider is a matmul of its own, and repeats the code too often.
+  static constexpr int64_t kMostColumns = 512;
+};
+
+} // namespace
