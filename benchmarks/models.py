@@ -119,14 +119,13 @@ def measure_limits(activations, threads):
 
 
 def measure_ours(model, options, activations, folder):
-    """The second of two runs of the prompt is what --evaluate would see; here the
-    process is new, and its first call is counted with its page faults."""
+    """Of a new process, which has run the prompt once."""
     stats = Path(folder) / "stats.json"
     ids = run(
         [BIN / "moe-run", model.folder, "--prompt-ids", model.prompt(options.prompt)]
         + [f"--max-new-tokens={options.new}", "--ignore-eos", "--quiet"]
         + [f"--activations={activations}", f"--threads={options.threads}"]
-        + ["--pin-threads", f"--stats={stats}"]
+        + ["--pin-threads", "--warm-up", f"--stats={stats}"]
     )
     times = json.loads(stats.read_text())
     return {

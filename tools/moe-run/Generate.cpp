@@ -92,6 +92,8 @@ private:
   /// Appends a token to each row; returns them, -1 for rows that had ended.
   Expected<std::vector<int64_t>> appendTokens(int64_t step);
   Error storeIds();
+  /// All ids of the rows from position `past` on.
+  std::vector<int64_t> takeIds(int64_t past) const;
 
   int64_t getPromptLength() const { return request.prompts.front().size(); }
 
@@ -104,12 +106,17 @@ private:
 };
 } // namespace
 
-Error Generator::runStep(int64_t step) {
-  bool runsAll = step == 0 || !request.useCache;
-  int64_t past = runsAll ? 0 : getPromptLength() + step - 1;
+std::vector<int64_t> Generator::takeIds(int64_t past) const {
   std::vector<int64_t> ids;
   for (const std::vector<int64_t> &row : rows)
     ids.insert(ids.end(), row.begin() + past, row.end());
+  return ids;
+}
+
+Error Generator::runStep(int64_t step) {
+  bool runsAll = step == 0 || !request.useCache;
+  int64_t past = runsAll ? 0 : getPromptLength() + step - 1;
+  std::vector<int64_t> ids = takeIds(past);
   double start = getSeconds();
   if (Error error = model.run(ids, past))
     return error;
@@ -162,6 +169,10 @@ Generator::run(function_ref<void(ArrayRef<int64_t>)> onStep) {
   int64_t needed = getPromptLength() + request.maxNewTokens;
   if (Error error = model.reset(rows.size(), std::max(needed, request.context)))
     return std::move(error);
+  // What it leaves in the caches is written again.
+  if (request.warmUp)
+    if (Error error = model.runUnobserved(takeIds(0), 0))
+      return std::move(error);
   for (int64_t step = 0;
        step < request.maxNewTokens && is_contained(ended, false); ++step) {
     if (Error error = runStep(step))

@@ -24,6 +24,8 @@ struct GenerationRequest {
   std::vector<int64_t> endOfText;
   /// Without, every step runs all positions again.
   bool useCache = true;
+  /// Run the prompt once more before it counts.
+  bool warmUp = false;
   /// Positions that the state has room for; 0: as many as are needed.
   int64_t context = 0;
   /// Keep what the call with the whole prompt returned.

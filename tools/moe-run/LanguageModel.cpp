@@ -115,6 +115,14 @@ Error LanguageModel::fillInputs(ArrayRef<int64_t> ids, int64_t past) {
 }
 
 Error LanguageModel::run(ArrayRef<int64_t> ids, int64_t past) {
+  if (Error error = runUnobserved(ids, past))
+    return error;
+  if (observer)
+    observer(getResults(), int64_t(ids.size()));
+  return Error::success();
+}
+
+Error LanguageModel::runUnobserved(ArrayRef<int64_t> ids, int64_t past) {
   if (Error error = fillInputs(ids, past))
     return error;
   if (Error error = callEntry(*entry, inputs, outputs))
@@ -127,8 +135,6 @@ Error LanguageModel::run(ArrayRef<int64_t> ids, int64_t past) {
                          " for ids of shape " + listText(shape) +
                          ", expected one row per id, or of 'last_logits' per "
                          "sequence; correct the module [moe-run-logits-shape]");
-  if (observer)
-    observer(getResults(), int64_t(ids.size()));
   return Error::success();
 }
 

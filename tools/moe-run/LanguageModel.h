@@ -42,8 +42,10 @@ public:
   /// Runs `ids`, `batch` rows of equal length one after another, that follow
   /// `past` positions. Afterwards getLogits and getResults are of this call.
   llvm::Error run(llvm::ArrayRef<int64_t> ids, int64_t past);
+  /// The same without telling the observer.
+  llvm::Error runUnobserved(llvm::ArrayRef<int64_t> ids, int64_t past);
 
-  /// Told of the outputs and the number of tokens of every call.
+  /// Told of the outputs and the number of tokens of every call of run.
   using Observer = std::function<void(llvm::ArrayRef<NamedTensor>, int64_t)>;
   void setObserver(Observer newObserver) { observer = std::move(newObserver); }
 

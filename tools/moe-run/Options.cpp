@@ -228,6 +228,12 @@ struct CommandLine {
       "no-cache",
       cl::desc("Run all positions again for every token (slow, to compare)"),
       cl::cat(text)};
+  cl::opt<bool> warmUp{
+      "warm-up",
+      cl::desc(
+          "Run the prompt once before it is run and timed: memory has been "
+          "touched then, and threads are awake"),
+      cl::cat(text)};
   cl::opt<std::string> evaluate{
       "evaluate", cl::value_desc("FILE:TENSOR"),
       cl::desc("Mean negative log-likelihood and top-1 accuracy on windows of "
@@ -316,9 +322,11 @@ Error CommandLine::checkConflicts() const {
                     "--random-inputs and --size");
   if (!isGiven(maxNewTokens) &&
       (isGiven(temperature) || isGiven(seed) || isGiven(ignoreEos) ||
-       isGiven(noCache) || isGiven(printIds)))
-    return conflict("--temperature, --seed, --ignore-eos, --no-cache and "
-                    "--print-ids are for generated text; add --max-new-tokens");
+       isGiven(noCache) || isGiven(warmUp) || isGiven(printIds)))
+    return conflict(
+        "--temperature, --seed, --ignore-eos, --no-cache, --warm-up "
+        "and --print-ids are for generated text; add "
+        "--max-new-tokens");
   return Error::success();
 }
 
@@ -456,6 +464,7 @@ Expected<Options> CommandLine::read() const {
   options.ignoreEos = ignoreEos;
   options.printIds = printIds;
   options.useCache = !noCache;
+  options.warmUp = warmUp;
   options.batch = batch;
   options.isQuiet = quiet;
   return options;

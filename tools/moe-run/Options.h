@@ -40,6 +40,7 @@ struct Options {
   bool ignoreEos = false;
   bool printIds = false;
   bool useCache = true;
+  bool warmUp = false;
 
   std::optional<FileTensor> evaluate;
   int64_t batch = 8;

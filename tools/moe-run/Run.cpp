@@ -393,6 +393,7 @@ GenerationRequest Runner::requestGeneration() const {
   request.maxNewTokens = options.maxNewTokens.value_or(0);
   request.sampling = options.sampling;
   request.useCache = options.useCache;
+  request.warmUp = options.warmUp;
   request.context = options.context.value_or(0);
   request.keepPromptOutputs = keepsOutputs();
   if (info && !options.ignoreEos)
