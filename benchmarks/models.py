@@ -14,7 +14,9 @@
 # --layers layers: how long a prompt and the tokens after it take moe-run, as a
 # part of what the machine can compute and read (moe-bench), and transformers on
 # the same files, if benchmarks/peers/setup has installed it. One after another in
-# each round; medians over rounds. Nothing here passes or fails by a time.
+# each round; medians over rounds. Writes the table of whole models in
+# docs/performance.md, where lines that were not measured stay. Nothing here passes
+# or fails by a time.
 #
 # What is needed: of a prompt, the products of the matrices that each token meets,
 # those of the output matrix for its last position, and scores and sums of
@@ -34,6 +36,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / "build" / "release" / "bin"
 CONFIGS = ROOT / "test" / "Inputs" / "configs"
+PAGE = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- models -->", "<!-- end of models -->"
 PEER = ROOT / "build" / "peers" / "transformers"
 SECONDS = 1200
 
@@ -232,6 +236,56 @@ def print_row(row, options):
     sys.stdout.flush()
 
 
+# --- The page ---------------------------------------------------------------------
+
+HEADER = (
+    "| model | layers | activations | prompt, tokens/s | of peak | transformers | "
+    "after it, tokens/s | of bandwidth | transformers |"
+)
+
+
+def as_line(row):
+    """A line of the table, whose first three columns say what was measured."""
+    peers = [peer for key, peer in row.items() if key.startswith("transformers_")]
+
+    def fastest(key):
+        return f"{min(peer[key] for peer in peers):.2f}" if peers else ""
+
+    cells = (
+        row["model"],
+        row["layers"],
+        row["activations"],
+        f"{row['prefill_tokens_per_second']:.0f}",
+        f"{row['fraction_of_peak']:.0%}",
+        fastest("prefill_of_ours"),
+        f"{row['decode_tokens_per_second']:.1f}",
+        f"{row['fraction_of_read_bandwidth']:.0%}",
+        fastest("decode_of_ours"),
+    )
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def merge(old_lines, rows):
+    """The lines of a table with those of `rows` in place of lines for the same."""
+
+    def key(line):
+        return tuple(cell.strip() for cell in line.split("|")[1:4])
+
+    lines = {key(line): line for line in old_lines}
+    lines.update((key(line), line) for line in map(as_line, rows))
+    return [lines[each] for each in sorted(lines)]
+
+
+def write_page(rows):
+    text = PAGE.read_text()
+    before, rest = text.split(BEGIN)
+    table, after = rest.split(END)
+    old = table.strip().splitlines()[2:]
+    rule = "|" + " --- |" * (HEADER.count("|") - 1)
+    new = "\n".join([BEGIN, HEADER, rule, *merge(old, rows), END])
+    PAGE.write_text(before + new + after)
+
+
 def parse():
     parser = argparse.ArgumentParser()
     parser.add_argument("--models", default=",".join(MODELS))
@@ -271,6 +325,7 @@ def main():
                 ]
                 rows.append(summarize(model, options, activations, rounds))
                 print_row(rows[-1], options)
+                write_page(rows)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2) + "\n")
 
