@@ -221,9 +221,10 @@ def tree_checks():
 
 
 def benchmark_driver():
-    """compare.py with workers that behave, lie, die and hang; performance.py."""
+    """compare.py with workers that behave, lie, die and hang; what the others make
+    of figures."""
     counts = Counts()
-    for name in ("compare", "performance"):
+    for name in ("compare", "performance", "models"):
         script = ROOT / "benchmarks" / f"test_{name}.py"
         counts += Counts.of(run([sys.executable, script], 3 * MINUTE, quiet=True))
     return counts

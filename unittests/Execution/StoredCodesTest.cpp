@@ -320,38 +320,43 @@ TEST(StoredCodes, ElementsEqualTheOracleWithRowsOfCodes) {
 // What is refused when weights are bound
 //===----------------------------------------------------------------------===//
 
-/// The message with which a session for `bank` is refused.
-std::string refusalOf(const StoredBank &bank) {
+/// A session for `bank` is refused with a message that has `what` and `tag`.
+void expectRefused(const StoredBank &bank, const std::string &what,
+                   const std::string &tag) {
   auto session = openBank(bank.text, bank.file, SessionOptions());
-  if (!session)
-    return llvm::toString(session.takeError());
-  return "";
+  ASSERT_FALSE(session);
+  std::string message = llvm::toString(session.takeError());
+  EXPECT_NE(message.find(what), std::string::npos) << message;
+  EXPECT_NE(message.find(tag), std::string::npos) << message;
+}
+
+Tensor &find(StoredBank &bank, const std::string &name) {
+  return llvm::find_if(
+             bank.file,
+             [&](const NamedTensor &named) { return named.name == name; })
+      ->tensor;
 }
 
 TEST(StoredCodes, ZerosThatAreNotSymmetric) {
   // NOLINTNEXTLINE(bugprone-random-generator-seed): the same every time.
   std::mt19937_64 random(23);
   StoredBank bank = makeGptq(4, 24, true, random);
-  for (NamedTensor &named : bank.file)
-    if (named.name == "w.1.qzeros")
-      named.tensor.i32()[1] = 0x77767777; // column 12 of run 0
-  EXPECT_NE(refusalOf(bank).find("in 'qzeros' the zero of slice 1, row 12, run "
-                                 "0 is 7, expected 8"),
-            std::string::npos)
-      << refusalOf(bank);
+  find(bank, "w.1.qzeros").i32()[1] = 0x77767777; // column 12 of run 0
+  expectRefused(bank,
+                "in 'qzeros' the zero of slice 1, row 12, run 0 is 7, "
+                "expected 8",
+                "[moe-bind-zeros]");
 }
 
 TEST(StoredCodes, SortedColumns) {
   // NOLINTNEXTLINE(bugprone-random-generator-seed): the same every time.
   std::mt19937_64 random(24);
   StoredBank bank = makeGptq(4, 24, true, random);
-  for (NamedTensor &named : bank.file)
-    if (named.name == "w.1.g_idx")
-      named.tensor.i32()[30] = 0;
-  EXPECT_NE(refusalOf(bank).find("in 'g_idx', column 30 of slice 1 of weight "
-                                 "'w' is in run 0, expected 1"),
-            std::string::npos)
-      << refusalOf(bank);
+  find(bank, "w.1.g_idx").i32()[30] = 0;
+  expectRefused(bank,
+                "in 'g_idx', column 30 of slice 1 of weight 'w' is in run 0, "
+                "expected 1",
+                "[moe-bind-groups]");
 }
 
 } // namespace

@@ -151,10 +151,10 @@ TEST(Quantization, Refusals) {
       {with(gptq(), "group_size", 12), "[moe-config-quantized]"},
       {with(gptq(), "checkpoint_format", "marlin"), "[moe-config-quantized]"},
       {with(gptq(), "dynamic", {{"x", 1}}), "[moe-config-quantized]"},
-      {with(gptq(), "group_size", 1 << 20), "[moe-config-out-of-range]"},
-      {with(gptq(), "bits", "4"), "[moe-config-out-of-range]"},
-      {with(gptq(), "sym", 1), "[moe-config-wrong-type]"},
-      {without(gptq(), "group_size"), "[moe-config-missing-key]"},
+      {with(gptq(), "group_size", 1 << 20), "[moe-config-quantization-range]"},
+      {with(gptq(), "bits", "4"), "[moe-config-quantization-range]"},
+      {with(gptq(), "sym", 1), "[moe-config-quantization-type]"},
+      {without(gptq(), "group_size"), "[moe-config-quantization-missing]"},
       {with(awq(), "bits", 8), "[moe-config-quantized]"},
       {with(awq(), "version", "gemv"), "[moe-config-quantized]"},
       {with(awq(), "zero_point", false), "[moe-config-quantized]"},
@@ -167,7 +167,7 @@ TEST(Quantization, Refusals) {
        "[moe-config-quantized]"},
       {with(compressed("pack-quantized", 4), "config_groups",
             {{"g", {{"weights", 3}}}}),
-       "[moe-config-wrong-type]"},
+       "[moe-config-quantization-type]"},
       {twoGroups, "[moe-config-quantized]"},
   };
   for (const Case &refused : cases) {

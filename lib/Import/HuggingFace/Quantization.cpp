@@ -207,7 +207,7 @@ const json &QuantizationReader::member(const json &object,
     return *found;
   keep(MOE_INVALID_DATA, "key ", inQuotes(path + "." + key),
        " is missing, expected it for this method; add it "
-       "[moe-config-missing-key]");
+       "[moe-config-quantization-missing]");
   return null;
 }
 
@@ -218,7 +218,7 @@ int64_t QuantizationReader::integer(const json &object, const std::string &path,
     return found.get<int64_t>();
   keep(MOE_INVALID_DATA, inQuotes(path + "." + key), " is ", valueText(found),
        ", expected an integer from -1 to ", kMaxGroup,
-       "; correct the value [moe-config-out-of-range]");
+       "; correct the value [moe-config-quantization-range]");
   return 0;
 }
 
@@ -228,7 +228,8 @@ bool QuantizationReader::flag(const json &object, const std::string &path,
   if (found.is_boolean())
     return found.get<bool>();
   keep(MOE_INVALID_DATA, inQuotes(path + "." + key), " is ", valueText(found),
-       ", expected true or false; correct the value [moe-config-wrong-type]");
+       ", expected true or false; correct the value "
+       "[moe-config-quantization-type]");
   return false;
 }
 
@@ -298,7 +299,7 @@ void QuantizationReader::readCompressed() {
   if (!weights.is_object())
     return keep(MOE_INVALID_DATA, inQuotes(path), " is ", valueText(weights),
                 ", expected an object; correct the value "
-                "[moe-config-wrong-type]");
+                "[moe-config-quantization-type]");
   checkKeys(weights, path, CompressedWeightKeys);
   config.bits = integer(weights, path, "num_bits");
   if (member(weights, path, "strategy") == "group")

@@ -8,6 +8,7 @@
 
 #include "StoredCodes.h"
 
+#include "Families.h"
 #include "Text.h"
 
 #include "MoE/Runtime/Abi.h"
@@ -36,43 +37,43 @@ struct PartRule {
 struct FormatRule {
   StoredFormat format;
   bool transposed; ///< matrices are K x N
-  PartRule parts[4];
-  size_t numParts;
-  std::vector<int64_t> order; ///< of codes in a word
+  Table<PartRule> parts;
+  Table<int64_t> order; ///< of codes in a word; none: as they come
 };
 
-const FormatRule Formats[] = {
-    {StoredFormat::Gptq,
-     /*transposed=*/true,
-     {{Cell::Code, ".qweight", "codes", MOE_I32, Along::Columns},
-      {Cell::Scale, ".scales", "scales", MOE_F16},
-      {Cell::Zero, ".qzeros", "zeros", MOE_I32},
-      {Cell::Group, ".g_idx", "groups", MOE_I32}},
-     4,
-     {}},
-    {StoredFormat::Awq,
-     /*transposed=*/true,
-     {{Cell::Code, ".qweight", "codes", MOE_I32, Along::Rows},
-      {Cell::Scale, ".scales", "scales", MOE_F16},
-      {Cell::Zero, ".qzeros", "zeros", MOE_I32}},
-     3,
-     {0, 2, 4, 6, 1, 3, 5, 7}},
-    {StoredFormat::Packed,
-     /*transposed=*/false,
-     {{Cell::Code, ".weight_packed", "codes", MOE_I32, Along::Columns},
-      {Cell::Scale, ".weight_scale", "scales", MOE_BF16},
-      {Cell::Zero, ".weight_zero_point", "zeros", MOE_I32, Along::Rows,
-       /*onlyWithZeroPoints=*/true}},
-     3,
-     {}},
-    {StoredFormat::Int8,
-     /*transposed=*/false,
-     {{Cell::Code, ".weight", "codes", MOE_I8},
-      {Cell::Scale, ".weight_scale", "scales", MOE_BF16},
-      {Cell::Zero, ".weight_zero_point", "zeros", MOE_I8, Along::Rows,
-       /*onlyWithZeroPoints=*/true}},
-     3,
-     {}},
+constexpr PartRule GptqParts[] = {
+    {Cell::Code, ".qweight", "codes", MOE_I32, Along::Columns},
+    {Cell::Scale, ".scales", "scales", MOE_F16},
+    {Cell::Zero, ".qzeros", "zeros", MOE_I32},
+    {Cell::Group, ".g_idx", "groups", MOE_I32},
+};
+
+constexpr PartRule AwqParts[] = {
+    {Cell::Code, ".qweight", "codes", MOE_I32, Along::Rows},
+    {Cell::Scale, ".scales", "scales", MOE_F16},
+    {Cell::Zero, ".qzeros", "zeros", MOE_I32},
+};
+constexpr int64_t AwqOrder[] = {0, 2, 4, 6, 1, 3, 5, 7};
+
+constexpr PartRule PackedParts[] = {
+    {Cell::Code, ".weight_packed", "codes", MOE_I32, Along::Columns},
+    {Cell::Scale, ".weight_scale", "scales", MOE_BF16},
+    {Cell::Zero, ".weight_zero_point", "zeros", MOE_I32, Along::Rows,
+     /*onlyWithZeroPoints=*/true},
+};
+
+constexpr PartRule Int8Parts[] = {
+    {Cell::Code, ".weight", "codes", MOE_I8},
+    {Cell::Scale, ".weight_scale", "scales", MOE_BF16},
+    {Cell::Zero, ".weight_zero_point", "zeros", MOE_I8, Along::Rows,
+     /*onlyWithZeroPoints=*/true},
+};
+
+constexpr FormatRule Formats[] = {
+    {StoredFormat::Gptq, /*transposed=*/true, GptqParts, {}},
+    {StoredFormat::Awq, /*transposed=*/true, AwqParts, AwqOrder},
+    {StoredFormat::Packed, /*transposed=*/false, PackedParts, {}},
+    {StoredFormat::Int8, /*transposed=*/false, Int8Parts, {}},
 };
 
 const FormatRule &ruleOf(StoredFormat format) {
@@ -131,9 +132,8 @@ mlir::moe::hf::storedCodes(const QuantizationConfig &config,
     return std::nullopt;
   const FormatRule &format = ruleOf(config.format);
   StoredCodes stored;
-  stored.order = format.order;
-  for (size_t i = 0; i != format.numParts; ++i) {
-    const PartRule &rule = format.parts[i];
+  stored.order.assign(format.order.begin(), format.order.end());
+  for (const PartRule &rule : format.parts) {
     if (rule.onlyWithZeroPoints && !config.zeroPoints)
       continue;
     CodePart part = makePart(config, format, rule, matrix);
