@@ -256,7 +256,7 @@ StoredBank makeMxfp4(std::mt19937_64 &random) {
   for (int e = 0; e < 2; ++e) {
     Tensor codes(MOE_U8, {N, K / 2}), exponents(MOE_U8, {N, runs});
     for (int64_t n = 0; n < N; ++n) {
-      int64_t row = e * 2 * N + 2 * n + 1;
+      int64_t row = 2 * (e * N + n) + 1;
       std::memcpy(static_cast<uint8_t *>(codes.data()) + n * K / 2,
                   static_cast<uint8_t *>(blocks.data()) + row * K / 2, K / 2);
       std::memcpy(static_cast<uint8_t *>(exponents.data()) + n * runs,

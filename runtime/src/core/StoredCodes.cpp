@@ -116,7 +116,7 @@ bool moe::rt::isEncoding(const moe_module &module, int64_t index) {
   };
   return encoding.is_encoded == 1 && weight.quantization.bits != 0 &&
          (encoding.zero_offset == 0 || encoding.zero_offset == 1) &&
-         !(weight.quantization.zero_points && encoding.zeros < 0) &&
+         (weight.quantization.zero_points == 0 || encoding.zeros >= 0) &&
          isOrder(encoding.order, weight.quantization.bits) &&
          isPart(encoding.codes, holdsCodes) &&
          isPart(encoding.scales, holdsScales) &&

@@ -229,8 +229,8 @@ int32_t moe_ref_quantize(const moe_quantization *format, const moe_tensor *w,
 /// GPTQ. values[n, k] = scales[run, n] * (q[k, n] - (z[run, n] + zero_offset)).
 /// `zero_offset` is 1 in files of format "gptq", and 0 in those of "gptq_v2".
 ///
-/// qweight <K / codes in a word x N>, words along K; qzeros <runs x N / codes in
-/// a word>, words along N; scales <runs x N>.
+/// qweight <K / codes in a word x N>, words along K; qzeros <runs x N / codes
+/// in a word>, words along N; scales <runs x N>.
 int32_t moe_ref_decode_gptq(int32_t bits, int64_t group, int32_t zero_offset,
                             const moe_tensor *qweight, const moe_tensor *qzeros,
                             const moe_tensor *scales, moe_tensor *values,
@@ -262,7 +262,8 @@ int32_t moe_ref_decode_int8(int64_t group, const moe_tensor *weight,
                             const moe_tensor *scales, const moe_tensor *zeros,
                             moe_tensor *values, moe_error *error);
 
-/// MXFP4 of the Open Compute Project. values[n, k] = 2^(scales[n, k / 32] - 127)
+/// MXFP4 of the Open Compute Project. values[n, k] = 2^(scales[n, k / 32] -
+/// 127)
 /// * e2m1, NaN for a scale of 255. The byte of columns 2i and 2i + 1 has the
 /// first in its low half; e2m1 is sign, exponent with bias 1, mantissa bit.
 ///
