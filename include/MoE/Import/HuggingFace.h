@@ -18,9 +18,9 @@
 namespace mlir::moe::hf {
 
 /// Builds the graph of a model: `forward(input_ids, past, caches...) ->
-/// (logits, caches...)` (or other
-/// outputs, see ImportOptions), one private function per distinct layer
-/// structure, and a `moe.weight` for each weight. The result is verified.
+/// (logits, caches...)`, or other results (ImportOptions), one private function
+/// per distinct layer structure, and a `moe.weight` for each weight. The result
+/// is verified.
 OwningOpRef<ModuleOp> buildModelGraph(MLIRContext *context,
                                       const ModelConfig &config,
                                       const WeightMap &weights,

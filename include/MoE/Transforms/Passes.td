@@ -241,9 +241,9 @@ def ParallelizePass : Pass<"moe-parallelize"> {
     A linalg operation on memrefs whose outermost loop is parallel becomes an
     `scf.parallel` over chunks of that loop, and of the next one where it has too
     few iterations, as many as its work is worth: with little work there is one
-    chunk, which runs without any synchronisation. Each
-    element of a result is computed by one chunk in the same order whatever the
-    number of threads, so results do not depend on it.
+    chunk, which runs without any synchronisation. Each element of a result is
+    computed by one chunk in the same order whatever the number of threads, so
+    results do not depend on it.
 
     *Expects* memrefs. *Leaves alone* operations whose outermost loop is a
     reduction.

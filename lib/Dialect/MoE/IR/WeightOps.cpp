@@ -244,7 +244,8 @@ static Complaint expectShape(BankType found, int64_t rows, int64_t columns,
   SmallVector<int64_t> strides = getWeightStrides(found);
   bool isMatrix = shape.size() == 2 && shape[1] == columns;
   bool isCut = shape.size() == 3 && shape[1] * shape[2] == columns &&
-               strides[1] == strides[2] * shape[2];
+               strides[1] % shape[2] == 0 &&
+               strides[1] / shape[2] == strides[2];
   if (shape[0] == rows && (isMatrix || isCut))
     return std::nullopt;
   std::string text;
