@@ -102,14 +102,18 @@ private:
         llvm::map_to_vector(reads, [](OpOperand *use) {
           return cast<linalg::LinalgOp>(use->getOwner());
         });
+    // Before the products are replaced, which ends the reads.
+    SmallVector<BankSliceOp> slices;
+    for (OpOperand *read : flow.reads)
+      if (auto slice = dyn_cast<BankSliceOp>(read->getOwner()))
+        slices.push_back(slice);
     if (isMatrix(flow.getType()))
       makeBanks(flow);
     IRRewriter rewriter(&getContext());
     for (linalg::LinalgOp matmul : matmuls)
       replace(rewriter, matmul);
-    for (OpOperand *read : flow.reads)
-      if (auto slice = dyn_cast<BankSliceOp>(read->getOwner()))
-        rewriter.eraseOp(slice);
+    for (BankSliceOp slice : slices)
+      rewriter.eraseOp(slice);
   }
 
   void makeBanks(WeightFlow &flow) {
