@@ -46,9 +46,7 @@ Error moe::checkEmitOptions(const EmitOptions &options) {
   if (!isText && (options.output.empty() || options.output == "-"))
     return invalidInput("--emit=obj and --emit=so write a file, but there is "
                         "no -o; name one [moe-emit-output]");
-  return checkOutputs({{"-o", options.output, isText},
-                       {"--emit-header", options.header, /*isText=*/true}},
-                      /*inputs=*/{});
+  return Error::success();
 }
 
 static Expected<mlir::moe::CPUTarget> chooseTarget(const std::string &cpu) {
@@ -215,11 +213,14 @@ static Expected<bool> writeModule(mlir::ModuleOp module,
 }
 
 Expected<bool> moe::emitModule(StringRef text, const EmitOptions &options,
-                               const mlir::DialectRegistry &registry) {
+                               const mlir::DialectRegistry &registry,
+                               mlir::moe::Report *report) {
   Expected<mlir::moe::CPUTarget> target = chooseTarget(options.targetCPU);
   if (!target)
     return target.takeError();
   mlir::MLIRContext context(registry);
+  if (report)
+    report->collectFrom(context);
   SourceMgr sources;
   sources.AddNewSourceBuffer(MemoryBuffer::getMemBuffer(text, "<module>"),
                              SMLoc());

@@ -9,6 +9,7 @@
 #ifndef MOE_TOOLS_MOEOPT_EMIT_H
 #define MOE_TOOLS_MOEOPT_EMIT_H
 
+#include "MoE/Transforms/Report.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "llvm/Support/Error.h"
 #include <string>
@@ -32,11 +33,12 @@ struct EmitOptions {
 llvm::Error checkEmitOptions(const EmitOptions &options);
 
 /// Compiles `text`, a module above the LLVM dialect, and writes what `options`
-/// ask for, each file completely or not at all. False if a diagnostic said what
-/// failed.
+/// ask for, each file completely or not at all; `report`, if there is one,
+/// collects what the passes say. False if a diagnostic said what failed.
 llvm::Expected<bool> emitModule(llvm::StringRef text,
                                 const EmitOptions &options,
-                                const mlir::DialectRegistry &registry);
+                                const mlir::DialectRegistry &registry,
+                                mlir::moe::Report *report);
 
 } // namespace moe
 

@@ -10,6 +10,7 @@
 #include "MoE/InitAllDialects.h"
 #include "MoE/InitAllPasses.h"
 #include "MoE/Runtime/Abi.h"
+#include "MoE/Transforms/Report.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "support/ExitCode.h"
 #include "support/OutOfMemory.h"
@@ -27,6 +28,12 @@ static llvm::cl::opt<bool> readBytecode(
     "read-bytecode",
     llvm::cl::desc("Read bytecode, too. Only for files that are trusted like "
                    "programs: its reader crashes on damaged ones"));
+
+static llvm::cl::opt<std::string> reportFile{
+    "report", llvm::cl::value_desc("FILE.json"),
+    llvm::cl::desc(
+        "Also write what the passes decided and counted, such as schedules and "
+        "FLOPs done and needed, as JSON; '-' is stdout")};
 
 static llvm::cl::OptionCategory emitting("Compiling ahead of time");
 static llvm::cl::opt<moe::EmitKind> emitKind{
@@ -69,11 +76,8 @@ static Expected<moe::EmitOptions> readEmitOptions(const std::string &output) {
   options.name = moduleName;
   options.targetCPU = targetCPU;
   options.compileOptions = compileOptions;
-  if (options.kind != moe::EmitKind::MLIR) {
-    if (Error error = moe::checkEmitOptions(options))
-      return std::move(error);
+  if (options.kind != moe::EmitKind::MLIR)
     return options;
-  }
   for (const llvm::cl::Option *option :
        {(llvm::cl::Option *)&emitHeader, (llvm::cl::Option *)&moduleName,
         (llvm::cl::Option *)&targetCPU, (llvm::cl::Option *)&compileOptions})
@@ -99,17 +103,59 @@ static Expected<std::unique_ptr<llvm::MemoryBuffer>> readInput(StringRef path) {
   return std::move(*buffer);
 }
 
+/// Refuses outputs that would lose a file or a remark, before anything is
+/// computed.
+static Error checkOptions(const moe::EmitOptions &emit,
+                          const mlir::MlirOptMainConfig &config) {
+  if (reportFile.getNumOccurrences() && config.shouldEmitRemarks())
+    return moe::invalidInput("--report and --remarks-filter are both given, "
+                             "but remarks go to one of them; leave one out "
+                             "[moe-opt-report]");
+  if (reportFile == "-" && (emit.output == "-" || emit.output.empty()))
+    return moe::invalidInput("the module and the report both go to stdout, "
+                             "where nobody can tell them apart; name a file "
+                             "with -o or --report [moe-opt-report-stdout]");
+  if (emit.kind != moe::EmitKind::MLIR)
+    if (Error error = moe::checkEmitOptions(emit))
+      return error;
+  bool isText =
+      emit.kind == moe::EmitKind::MLIR || emit.kind == moe::EmitKind::LLVM;
+  return moe::checkOutputs({{"-o", emit.output, isText},
+                            {"--emit-header", emit.header, /*isText=*/true},
+                            {"--report", reportFile, /*isText=*/true}},
+                           /*inputs=*/{});
+}
+
+/// Has the report collect what the passes of the command line say.
+static void collect(mlir::moe::Report &report,
+                    mlir::MlirOptMainConfig &config) {
+  // What the context had before its passes are set up is not kept.
+  config.setPassPipelineSetupFn(
+      [&report, given = config](mlir::PassManager &passes) {
+        report.collectFrom(*passes.getContext());
+        return given.setupPassPipeline(passes);
+      });
+}
+
+/// Writes the report, if one is asked for.
+static Error writeReport(const mlir::moe::Report &report) {
+  if (!reportFile.getNumOccurrences())
+    return Error::success();
+  return moe::writeTextOrStdout(reportFile, report.toJson());
+}
+
 /// False if a diagnostic said what failed.
 static Expected<bool> runPasses(StringRef input, const std::string &output,
                                 mlir::DialectRegistry &registry,
-                                const mlir::MlirOptMainConfig &config) {
+                                mlir::MlirOptMainConfig &config,
+                                mlir::moe::Report &report) {
   Expected<moe::EmitOptions> emit = readEmitOptions(output);
   if (!emit)
     return emit.takeError();
-  if (emit->kind == moe::EmitKind::MLIR)
-    if (Error error =
-            moe::checkOutputs({{"-o", output, /*isText=*/true}}, /*inputs=*/{}))
-      return std::move(error);
+  if (Error error = checkOptions(*emit, config))
+    return std::move(error);
+  if (reportFile.getNumOccurrences())
+    collect(report, config);
   auto buffer = readInput(input);
   if (!buffer)
     return buffer.takeError();
@@ -118,7 +164,8 @@ static Expected<bool> runPasses(StringRef input, const std::string &output,
   if (failed(mlir::MlirOptMain(os, std::move(*buffer), registry, config)))
     return false;
   if (emit->kind != moe::EmitKind::MLIR)
-    return moe::emitModule(text, *emit, registry);
+    return moe::emitModule(text, *emit, registry,
+                           reportFile.getNumOccurrences() ? &report : nullptr);
   if (Error error = moe::writeTextOrStdout(output, text))
     return std::move(error);
   return true;
@@ -140,8 +187,12 @@ int main(int argc, char **argv) {
   if (config.shouldShowDialects() || config.shouldListPasses())
     return mlir::asMainReturnCode(
         mlir::MlirOptMain(argc, argv, input, output, registry));
-  Expected<bool> succeeded = runPasses(input, output, registry, config);
+  mlir::moe::Report report;
+  Expected<bool> succeeded = runPasses(input, output, registry, config, report);
   if (!succeeded)
     return int(moe::reportError("moe-opt", succeeded.takeError()));
+  // Also when a pass failed: it may say why.
+  if (Error error = writeReport(report))
+    return int(moe::reportError("moe-opt", std::move(error)));
   return *succeeded ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -97,7 +97,11 @@ private:
     remark::analysis(
         op->getLoc(),
         remark::RemarkOpts::name("AccountFlops").category("moe-account-flops"))
-        << text;
+        << text << remark::metric("op", op->getName().getStringRef().str())
+        << remark::metric("flops_done",
+                          llvm::formatv("{0:f0}", flops.done).str())
+        << remark::metric("flops_needed",
+                          llvm::formatv("{0:f0}", flops.needed).str());
     ++numAccounted;
     if (failAbove == 0 || flops.getRatio() <= failAbove)
       return true;
