@@ -33,11 +33,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import page
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / "build" / "release" / "bin"
 CONFIGS = ROOT / "test" / "Inputs" / "configs"
-PAGE = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- models -->", "<!-- end of models -->"
 PEER = ROOT / "build" / "peers" / "transformers"
 SECONDS = 1200
 
@@ -173,6 +173,11 @@ def summarize(model, options, activations, rounds):
     def median(value):
         return statistics.median(value(one) for one in rounds)
 
+    def spread(value):
+        """Between the largest and the smallest, over the median."""
+        values = [value(one) for one in rounds]
+        return (max(values) - min(values)) / statistics.median(values)
+
     row = {
         "model": model.name,
         "layers": model.layers,
@@ -197,6 +202,8 @@ def summarize(model, options, activations, rounds):
             / one["limits"]["read_gbps"]
             / 1e9
         ),
+        "prefill_spread": spread(lambda one: one["ours"]["prefill_seconds"]),
+        "decode_spread": spread(lambda one: one["ours"]["decode_seconds"]),
         "compile_seconds": median(lambda one: one["ours"]["compile_seconds"]),
         "load_seconds": median(lambda one: one["ours"]["load_seconds"]),
     }
@@ -221,9 +228,11 @@ def print_row(row, options):
     print(
         f"{row['model']}, {row['layers']} layers, {row['activations']}: prompt of "
         f"{options.prompt} {row['prefill_tokens_per_second']:.0f} tokens/s, "
-        f"{row['fraction_of_peak']:.0%} of peak; after it "
+        f"{row['fraction_of_peak']:.0%} of peak (spread "
+        f"{row['prefill_spread']:.0%}); after it "
         f"{row['decode_tokens_per_second']:.1f} tokens/s, "
-        f"{row['fraction_of_read_bandwidth']:.0%} of bandwidth; compiled in "
+        f"{row['fraction_of_read_bandwidth']:.0%} of bandwidth (spread "
+        f"{row['decode_spread']:.0%}); compiled in "
         f"{row['compile_seconds']:.2f} s, loaded in {row['load_seconds']:.2f} s"
     )
     for key, peer in row.items():
@@ -238,9 +247,17 @@ def print_row(row, options):
 
 # --- The page ---------------------------------------------------------------------
 
-HEADER = (
-    "| model | layers | activations | prompt, tokens/s | of peak | transformers | "
-    "after it, tokens/s | of bandwidth | transformers |"
+COLUMNS = (
+    "model",
+    "layers",
+    "activations",
+    "prompt, tokens/s",
+    "of peak",
+    "transformers",
+    "after it, tokens/s",
+    "of bandwidth",
+    "transformers",
+    "spreads",
 )
 
 
@@ -261,29 +278,13 @@ def as_line(row):
         f"{row['decode_tokens_per_second']:.1f}",
         f"{row['fraction_of_read_bandwidth']:.0%}",
         fastest("decode_of_ours"),
+        f"{row['prefill_spread']:.0%}, {row['decode_spread']:.0%}",
     )
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
-
-
-def merge(old_lines, rows):
-    """The lines of a table with those of `rows` in place of lines for the same."""
-
-    def key(line):
-        return tuple(cell.strip() for cell in line.split("|")[1:4])
-
-    lines = {key(line): line for line in old_lines}
-    lines.update((key(line), line) for line in map(as_line, rows))
-    return [lines[each] for each in sorted(lines)]
+    return page.line(cells)
 
 
 def write_page(rows):
-    text = PAGE.read_text()
-    before, rest = text.split(BEGIN)
-    table, after = rest.split(END)
-    old = table.strip().splitlines()[2:]
-    rule = "|" + " --- |" * (HEADER.count("|") - 1)
-    new = "\n".join([BEGIN, HEADER, rule, *merge(old, rows), END])
-    PAGE.write_text(before + new + after)
+    page.write("models", COLUMNS, [as_line(row) for row in rows], keys=3)
 
 
 def parse():
@@ -294,7 +295,7 @@ def parse():
     parser.add_argument("--new", type=int, default=33)
     parser.add_argument("--activations", default="f32,bf16")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     unknown = set(options.models.split(",")) - set(MODELS)

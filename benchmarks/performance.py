@@ -13,7 +13,7 @@
 # Measures the layers of docs/performance.md, each beside the limits of the
 # machine in the same rounds (moe-bench), and for --peer-tokens beside the
 # engines that benchmarks/peers/setup has installed (compare.py); then writes the
-# page again, where lines of cells that were not measured stay. Nothing here
+# page again, where lines of cells that were not measured stay, and its picture. Nothing here
 # passes or fails by a time.
 #
 #===------------------------------------------------------------------------===#
@@ -26,12 +26,25 @@ import sys
 from pathlib import Path
 
 import compare
+import page
+import plot
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCH = ROOT / "build" / "release" / "bin" / "moe-bench"
-PAGE = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- table -->", "<!-- end of table -->"
 CELL_SECONDS = 600
+
+COLUMNS = (
+    "E,k,H,F",
+    "tokens",
+    "dtype",
+    "limit",
+    "predicted ms",
+    "measured ms",
+    "spread",
+    "reached",
+    "fastest other",
+    "errors",
+)
 
 SHAPES = "8,2,1024,3584;64,6,1024,704;60,4,2048,1408"
 TOKENS = "1,8,64,512,4096"
@@ -75,10 +88,10 @@ def fastest(report):
         if name != compare.OURS and engine["of_ours"]
     }
     if not others:
-        return "none runs | "
+        return "none runs", ""
     name = min(others, key=others.get)
     ours, theirs = (engines[n]["error"] for n in (compare.OURS, name))
-    return f"{name} {others[name]:.2f} | {ours:.1e}, {theirs:.1e}"
+    return f"{name} {others[name]:.2f}", f"{ours:.1e}, {theirs:.1e}"
 
 
 def row(cell, report):
@@ -86,43 +99,26 @@ def row(cell, report):
     milliseconds, limit = predicted(cell)
     reached = milliseconds / cell["median_ms"]
     shape = ",".join(str(cell[k]) for k in ("experts", "top_k", "hidden", "width"))
-    return (
-        f"| {shape} | {cell['tokens']} | {cell['dtype']} | {limit} "
-        f"| {milliseconds:.2f} | {cell['median_ms']:.2f} | {cell['spread']:.0%} "
-        f"| {reached:.0%} | {fastest(report) if report else ' | '} |"
+    return page.line(
+        (
+            shape,
+            cell["tokens"],
+            cell["dtype"],
+            limit,
+            f"{milliseconds:.2f}",
+            f"{cell['median_ms']:.2f}",
+            f"{cell['spread']:.0%}",
+            f"{reached:.0%}",
+            *(fastest(report) if report else ("", "")),
+        )
     )
-
-
-def key_of(line):
-    """What a line of the table is about: shape, tokens, dtype."""
-    return tuple(field.strip() for field in line.split("|")[1:4])
-
-
-def merged(old, new):
-    """The lines of `old`, in their order, with those of `new` in their places,
-    and behind them the others of `new`."""
-    lines = {key_of(line): line for line in old}
-    lines.update({key_of(line): line for line in new})
-    return list(lines.values())
 
 
 def write_page(rows, processor):
     """Replaces the table of the page; lines of other cells stay."""
-    text = PAGE.read_text()
-    head, _, rest = text.partition(BEGIN)
-    table, _, tail = rest.partition(END)
-    old = [line for line in table.split("\n") if line.startswith("|")][2:]
-    table = [
-        BEGIN,
-        f"{processor}, {rows['threads']} threads.",
-        "",
-        "| E,k,H,F | tokens | dtype | limit | predicted ms | measured ms | spread "
-        "| reached | fastest other | errors |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-        *merged(old, rows["lines"]),
-        END,
-    ]
-    PAGE.write_text(head + "\n".join(table) + tail)
+    note = f"{processor}, {rows['threads']} threads."
+    page.write("table", COLUMNS, rows["lines"], keys=3, note=note)
+    plot.write()
 
 
 def parse(arguments):

@@ -224,8 +224,7 @@ def benchmark_driver():
     """compare.py with workers that behave, lie, die and hang; what the others make
     of figures."""
     counts = Counts()
-    for name in ("compare", "performance", "models"):
-        script = ROOT / "benchmarks" / f"test_{name}.py"
+    for script in sorted((ROOT / "benchmarks").glob("test_*.py")):
         counts += Counts.of(run([sys.executable, script], 3 * MINUTE, quiet=True))
     return counts
 

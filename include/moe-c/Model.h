@@ -42,6 +42,23 @@ const char *moe_version(void);
 /// A compiled model with its weights.
 typedef struct moe_model moe_model;
 
+/// The narrowest type that rows of matrix products get; the narrower, the
+/// faster.
+typedef enum moe_activations {
+  MOE_ACTIVATIONS_F32 = 0,  ///< as the graph has them
+  MOE_ACTIVATIONS_BF16 = 1, ///< bf16 where they meet bf16 weights
+  /// 8-bit integers with a scale where they meet quantized weights, else as
+  /// bf16.
+  MOE_ACTIVATIONS_INT8 = 2
+} moe_activations;
+
+/// What the matrices of experts become when they are loaded.
+typedef enum moe_expert_format {
+  MOE_EXPERTS_STORED = 0, ///< nothing else
+  MOE_EXPERTS_INT8 = 1,   ///< 8-bit integers
+  MOE_EXPERTS_INT4 = 2    ///< 4-bit integers
+} moe_expert_format;
+
 /// How a model is compiled and where its weights come from. `size` is
 /// sizeof(moe_model_options). Fields are only ever appended, and one that an
 /// older caller does not have means what zero means in it: the default. Nothing
@@ -65,6 +82,19 @@ typedef struct moe_model_options {
   int32_t reference;
   int32_t num_threads; ///< 0 = one per core that this thread may use
   int32_t reserved;    ///< 0
+  /// File that keeps weights in the form that kernels want; null = none. See
+  /// moe_ctx_options. Not with `random_weights`.
+  const char *packed_cache;
+  int32_t activations;      ///< moe_activations
+  int32_t quantize_experts; ///< moe_expert_format
+  /// Columns of a quantized matrix that share a scale, a multiple of 8;
+  /// 0 = 32 for 4 bits and all of a row for 8, negative = all of a row.
+  int64_t quantize_group;
+  /// Not 0: each scale of `quantize_experts` has a zero of its own.
+  int32_t quantize_zero_points;
+  int32_t spin_us;     ///< see moe_ctx_options
+  int32_t pin_threads; ///< see moe_ctx_options
+  int32_t reserved2;   ///< 0
 } moe_model_options;
 
 /// Opens `path`: a model directory (config.json and weights) or a file with

@@ -48,6 +48,8 @@ public:
   Evaluator(LanguageModel &model, const Tensor &windows)
       : model(model), windows(windows), length(windows.getShape()[1]) {}
 
+  Error allocate();
+
   /// Runs windows first .. first+count-1 and adds what they say.
   Error addWindows(int64_t first, int64_t count);
 
@@ -65,6 +67,15 @@ private:
 };
 } // namespace
 
+Error Evaluator::allocate() {
+  auto created = Tensor::create("predictions", MOE_I64,
+                                {windows.getShape()[0], length - 1});
+  if (!created)
+    return created.takeError();
+  result.predictions = std::move(*created);
+  return Error::success();
+}
+
 /// Adds the prediction of the token at `position` from those before it.
 Error Evaluator::addToken(int64_t window, int64_t sequence, int64_t position) {
   ArrayRef<float> logits = model.getLogits(sequence, position - 1);
@@ -79,6 +90,7 @@ Error Evaluator::addToken(int64_t window, int64_t sequence, int64_t position) {
                         "[moe-run-evaluate-id]");
   result.sumNll += getNll(logits, token);
   result.numCorrect += *best == token;
+  result.predictions.elements<int64_t>()[result.numTokens] = *best;
   ++result.numTokens;
   return Error::success();
 }
@@ -108,6 +120,8 @@ Expected<Evaluation> moe::run::evaluate(LanguageModel &model,
                                         const Tensor &windows, int64_t batch,
                                         function_ref<void(int64_t)> onWindows) {
   Evaluator evaluator(model, windows);
+  if (Error error = evaluator.allocate())
+    return std::move(error);
   int64_t total = windows.getShape()[0];
   for (int64_t first = 0; first < total;) {
     int64_t count = std::min(batch, total - first);
@@ -117,5 +131,21 @@ Expected<Evaluation> moe::run::evaluate(LanguageModel &model,
     if (onWindows)
       onWindows(first);
   }
-  return evaluator.result;
+  return std::move(evaluator.result);
+}
+
+Expected<double> moe::run::getAgreement(const Tensor &predictions,
+                                        const Tensor &others, StringRef name) {
+  if (!others.isLike(predictions.get()))
+    return invalidInput("--agreement was given " + typeText(others.get()) +
+                        " in '" + name + "', expected " +
+                        typeText(predictions.get()) +
+                        "; store what --output of an evaluation of the same "
+                        "windows has as 'predictions' "
+                        "[moe-run-agreement-shape]");
+  int64_t same = 0;
+  for (auto [mine, other] :
+       zip_equal(predictions.elements<int64_t>(), others.elements<int64_t>()))
+    same += mine == other;
+  return double(same) / double(predictions.getNumElements());
 }

@@ -20,6 +20,8 @@ struct Evaluation {
   int64_t numTokens = 0;  ///< predicted ones: windows * (T - 1)
   double sumNll = 0;      ///< negative log-likelihood in nats
   int64_t numCorrect = 0; ///< where the token has the largest logit
+  /// The token of the largest logit at each of these positions, i64 [N, T - 1].
+  Tensor predictions;
   CallTimes times;
 
   double getMeanNll() const { return sumNll / double(numTokens); }
@@ -34,6 +36,12 @@ double getNll(llvm::ArrayRef<float> logits, int64_t token);
 llvm::Expected<Evaluation>
 evaluate(LanguageModel &model, const Tensor &windows, int64_t batch,
          llvm::function_ref<void(int64_t)> onWindows = nullptr);
+
+/// The share of predictions that two evaluations of the same windows have in
+/// common. `name` is that of `others`, for a message that refuses another
+/// shape.
+llvm::Expected<double> getAgreement(const Tensor &predictions,
+                                    const Tensor &others, llvm::StringRef name);
 
 /// Refuses what cannot be evaluated: no window, windows of fewer than two
 /// tokens or more than `maxPositions` (0: not known).

@@ -28,6 +28,11 @@ static std::vector<std::string> listModelFiles(const Options &options) {
   return files;
 }
 
+/// A cache that is there is read, and written only in its own place.
+static bool hasPackedCache(const Options &options) {
+  return sys::fs::exists(options.session.packedCache);
+}
+
 static std::vector<std::string> listInputs(const Options &options) {
   std::vector<std::string> files = listModelFiles(options);
   auto addCheckpoint = [&](StringRef path) {
@@ -40,15 +45,22 @@ static std::vector<std::string> listInputs(const Options &options) {
       addCheckpoint(input.source.file);
   for (const TensorBinding &expectation : options.expectations)
     addCheckpoint(expectation.source.file);
-  if (options.evaluate)
-    addCheckpoint(options.evaluate->file);
+  for (const auto *source : {&options.evaluate, &options.agreement})
+    if (*source)
+      addCheckpoint((*source)->file);
+  if (hasPackedCache(options))
+    files.push_back(options.session.packedCache);
   return files;
 }
 
 Error moe::run::checkFiles(const Options &options) {
-  if (options.outputFile.empty() && options.statsFile.empty())
+  std::string newCache =
+      hasPackedCache(options) ? "" : options.session.packedCache;
+  if (options.outputFile.empty() && options.statsFile.empty() &&
+      newCache.empty())
     return Error::success();
   return checkOutputs({{"--output", options.outputFile},
-                       {"--stats", options.statsFile, /*isText=*/true}},
+                       {"--stats", options.statsFile, /*isText=*/true},
+                       {"--packed-cache", newCache}},
                       listInputs(options));
 }

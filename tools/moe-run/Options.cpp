@@ -70,6 +70,11 @@ struct CommandLine {
       cl::desc("Checkpoint directory or .safetensors file (default: the model "
                "directory)"),
       cl::cat(running)};
+  cl::opt<std::string> packedCache{
+      "packed-cache", cl::value_desc("FILE"),
+      cl::desc("Keep the weights in the form that kernels want in this file, "
+               "and read them from it the next time"),
+      cl::cat(running)};
   cl::opt<uint64_t> randomWeights{
       "random-weights", cl::value_desc("seed"),
       cl::desc("Make the weights up: those of moe-translate "
@@ -236,8 +241,15 @@ struct CommandLine {
       cl::cat(text)};
   cl::opt<std::string> evaluate{
       "evaluate", cl::value_desc("FILE:TENSOR"),
-      cl::desc("Mean negative log-likelihood and top-1 accuracy on windows of "
-               "ids [N, T]"),
+      cl::desc(
+          "Mean negative log-likelihood and top-1 accuracy on windows of "
+          "ids [N, T]; --output writes the tokens of the largest logits as "
+          "'predictions' [N, T - 1]"),
+      cl::cat(text)};
+  cl::opt<std::string> agreement{
+      "agreement", cl::value_desc("FILE:TENSOR"),
+      cl::desc("--evaluate: also the share of predictions that equal these, of "
+               "an evaluation of the same windows in another way"),
       cl::cat(text)};
   cl::opt<int64_t> batch{"batch", cl::init(8), cl::value_desc("n"),
                          cl::desc("--evaluate: windows per call (default 8)"),
@@ -302,6 +314,9 @@ Error CommandLine::checkConflicts() const {
   if (isGiven(weights) && isGiven(randomWeights))
     return conflict("--weights and --random-weights exclude each other; give "
                     "one of them");
+  if (isGiven(packedCache) && isGiven(randomWeights))
+    return conflict("--packed-cache keeps the weights of a checkpoint, and "
+                    "--random-weights has none; leave one out");
   if ((isGiven(quantizeGroup) || isGiven(quantizeZeroPoints)) &&
       quantizeExperts == mlir::moe::ExpertFormat::Stored)
     return conflict("--quantize-group and --quantize-zero-points say how "
@@ -312,11 +327,13 @@ Error CommandLine::checkConflicts() const {
                     "prompts in one form");
   if (isGiven(evaluate) &&
       (isGiven(prompts) || isGiven(promptIds) || isGiven(inputs) ||
-       isGiven(maxNewTokens) || isGiven(randomInputs) || isGiven(output) ||
-       isGiven(print) || isGiven(expectations) || isGiven(sizes) ||
-       isGiven(context)))
+       isGiven(maxNewTokens) || isGiven(randomInputs) || isGiven(print) ||
+       isGiven(expectations) || isGiven(sizes) || isGiven(context)))
     return conflict("--evaluate makes its own calls; leave out prompts, "
-                    "inputs, sizes, outputs and expectations");
+                    "inputs, sizes and expectations");
+  if (isGiven(agreement) && !isGiven(evaluate))
+    return conflict("--agreement compares the predictions of an evaluation; "
+                    "add --evaluate");
   if (isGiven(maxNewTokens) && (isGiven(randomInputs) || isGiven(sizes)))
     return conflict("--max-new-tokens continues a prompt; leave out "
                     "--random-inputs and --size");
@@ -332,7 +349,8 @@ Error CommandLine::checkConflicts() const {
 
 /// An empty value is more often a variable of a script that was not set.
 Error CommandLine::checkTexts() const {
-  for (const auto *option : {&entry, &weights, &targetCPU, &output, &evaluate})
+  for (const auto *option : {&entry, &weights, &packedCache, &targetCPU,
+                             &output, &evaluate, &agreement})
     if (isGiven(*option) && option->empty())
       return outOfRange(option->ArgStr, "empty", "a value");
   if (output == "-")
@@ -421,11 +439,14 @@ Error CommandLine::readOptionalValues(Options &options) const {
                         "a number that is at least 1");
     options.print = values;
   }
-  if (isGiven(evaluate)) {
-    Expected<FileTensor> source = parseFileTensor(evaluate, evaluate.ArgStr);
-    if (!source)
-      return source.takeError();
-    options.evaluate = std::move(*source);
+  for (auto [option, source] : {std::pair(&evaluate, &options.evaluate),
+                                {&agreement, &options.agreement}}) {
+    if (!isGiven(*option))
+      continue;
+    Expected<FileTensor> parsed = parseFileTensor(*option, option->ArgStr);
+    if (!parsed)
+      return parsed.takeError();
+    *source = std::move(*parsed);
   }
   options.wantsStats = isGiven(stats);
   options.statsFile = stats == "-" ? "" : stats.getValue();
@@ -443,6 +464,7 @@ Expected<Options> CommandLine::read() const {
   options.path = path;
   options.entry = entry;
   options.session.weights = weights;
+  options.session.packedCache = packedCache;
   options.session.randomWeights = getIfGiven(randomWeights);
   options.session.outputs.assign(outputs.begin(), outputs.end());
   options.session.reference = reference;

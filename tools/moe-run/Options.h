@@ -42,7 +42,7 @@ struct Options {
   bool useCache = true;
   bool warmUp = false;
 
-  std::optional<FileTensor> evaluate;
+  std::optional<FileTensor> evaluate, agreement;
   int64_t batch = 8;
 
   bool wantsStats = false;

@@ -24,6 +24,7 @@
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace llvm;
 using namespace moe;
@@ -108,8 +109,8 @@ private:
   const Options &options;
   Progress progress;
   std::vector<Expectation> expectations;
-  std::optional<Tensor> windows;
-  std::optional<GenerationInfo> info; ///< of a model directory
+  std::optional<Tensor> windows, otherPredictions; ///< of --evaluate
+  std::optional<GenerationInfo> info;              ///< of a model directory
   std::optional<Tokenizer> tokenizer;
   std::unique_ptr<Session> session;
   std::optional<SessionEntry> entry;
@@ -154,12 +155,15 @@ Error Runner::readTensors() {
       return tensor.takeError();
     expectations.push_back({binding.name, std::move(*tensor)});
   }
-  if (!options.evaluate)
-    return Error::success();
-  Expected<Tensor> tensor = readTensor(*options.evaluate);
-  if (!tensor)
-    return tensor.takeError();
-  windows.emplace(std::move(*tensor));
+  for (auto [source, into] : {std::pair(&options.evaluate, &windows),
+                              {&options.agreement, &otherPredictions}}) {
+    if (!*source)
+      continue;
+    Expected<Tensor> tensor = readTensor(**source);
+    if (!tensor)
+      return tensor.takeError();
+    into->emplace(std::move(*tensor));
+  }
   return Error::success();
 }
 
@@ -212,8 +216,13 @@ Error Runner::open() {
     sessionOptions.outputs.push_back("expert_counts");
   if (needsLastLogitsOnly())
     sessionOptions.outputs.push_back("last_logits");
-  auto opened = Session::open(options.path, sessionOptions,
-                              [&](StringRef what) { progress.begin(what); });
+  auto report = [&](StringRef step, std::optional<double> part) {
+    if (part)
+      progress.update(formatv("{0} {1:p0}", step, *part).str());
+    else
+      progress.begin(step);
+  };
+  auto opened = Session::open(options.path, sessionOptions, report);
   progress.end();
   if (!opened)
     return opened.takeError();
@@ -551,7 +560,19 @@ Error Runner::evaluateWindows() {
   text() << "evaluated " << evaluation->numTokens << " tokens in "
          << evaluation->numWindows << " windows: mean nll "
          << format("%.8g", evaluation->getMeanNll()) << " nats, top-1 accuracy "
-         << format("%.8g", evaluation->getAccuracy()) << '\n';
+         << format("%.8g", evaluation->getAccuracy());
+  if (otherPredictions) {
+    Expected<double> agreement = getAgreement(
+        evaluation->predictions, *otherPredictions, options.agreement->file);
+    if (!agreement)
+      return agreement.takeError();
+    text() << ", top-1 agreement " << format("%.8g", *agreement);
+  }
+  text() << '\n';
+  if (options.outputFile.empty())
+    return Error::success();
+  outputs.push_back(std::move(evaluation->predictions));
+  results.push_back({"predictions", &outputs.back().get()});
   return Error::success();
 }
 

@@ -122,11 +122,11 @@ struct Session::Impl {
   Expected<std::unique_ptr<llvm::MemoryBuffer>>
   compile(mlir::ModuleOp module, const SessionOptions &options);
   Error load(std::unique_ptr<llvm::MemoryBuffer> object);
-  Error bind(StringRef path, bool isDirectory, const SessionOptions &options);
+  Error bind(StringRef path, bool isDirectory, const SessionOptions &options,
+             SessionProgress progress);
   /// Everything after a module was read.
   Error finish(mlir::ModuleOp parsed, StringRef path, bool isDirectory,
-               const SessionOptions &options,
-               llvm::function_ref<void(StringRef)> progress);
+               const SessionOptions &options, SessionProgress progress);
 };
 
 //===----------------------------------------------------------------------===//
@@ -342,13 +342,28 @@ Error Session::Impl::load(std::unique_ptr<llvm::MemoryBuffer> object) {
   return Error::success();
 }
 
+/// As moe_ctx_options has it; `user` is a SessionProgress.
+static void reportPart(void *user, const char *step, uint64_t done,
+                       uint64_t total) {
+  const auto &progress = *static_cast<const SessionProgress *>(user);
+  double part =
+      total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total);
+  progress(step, part);
+}
+
 Error Session::Impl::bind(StringRef path, bool isDirectory,
-                          const SessionOptions &options) {
+                          const SessionOptions &options,
+                          SessionProgress progress) {
   moe_ctx_options contextOptions = {};
   contextOptions.size = sizeof(contextOptions);
   contextOptions.num_threads = options.threads;
   contextOptions.spin_us = options.spinMicroseconds;
   contextOptions.pin_threads = options.pinThreads ? 1 : 0;
+  if (!options.packedCache.empty())
+    contextOptions.packed_cache = options.packedCache.c_str();
+  // Nothing is bound after this function, which ends the life of `user`.
+  contextOptions.progress = reportPart;
+  contextOptions.user = &progress;
   moe_ctx *created = nullptr;
   moe_error error = {};
   if (moe_ctx_create(module, &contextOptions, &created, &error) != MOE_OK)
@@ -398,12 +413,12 @@ mlir::MLIRContext &initialize(std::optional<mlir::MLIRContext> &context) {
 
 Error Session::Impl::finish(mlir::ModuleOp parsed, StringRef path,
                             bool isDirectory, const SessionOptions &options,
-                            llvm::function_ref<void(StringRef)> progress) {
+                            SessionProgress progress) {
   if (options.randomWeights)
     if (Error error = checkMemory(parsed))
       return error;
   Stopwatch compiling;
-  progress("compiling");
+  progress("compiling", std::nullopt);
   auto object = compile(parsed, options);
   if (!object)
     return object.takeError();
@@ -412,26 +427,26 @@ Error Session::Impl::finish(mlir::ModuleOp parsed, StringRef path,
   times.compile = compiling.seconds();
 
   Stopwatch loading;
-  progress("loading weights");
-  if (Error error = bind(path, isDirectory, options))
+  progress("loading weights", std::nullopt);
+  if (Error error = bind(path, isDirectory, options, progress))
     return error;
   times.load = loading.seconds();
   return Error::success();
 }
 
-Expected<std::unique_ptr<Session>>
-Session::open(StringRef path, const SessionOptions &options,
-              llvm::function_ref<void(StringRef)> progress) {
-  auto report = [&](StringRef step) {
+Expected<std::unique_ptr<Session>> Session::open(StringRef path,
+                                                 const SessionOptions &options,
+                                                 SessionProgress progress) {
+  auto report = [&](StringRef step, std::optional<double> part) {
     if (progress)
-      progress(step);
+      progress(step, part);
   };
   std::optional<mlir::MLIRContext> storage;
   mlir::MLIRContext &context = initialize(storage);
   auto impl = std::make_unique<Impl>();
   bool isDirectory = llvm::sys::fs::is_directory(path);
   Stopwatch importing;
-  report(isDirectory ? "importing" : "parsing");
+  report(isDirectory ? "importing" : "parsing", std::nullopt);
   auto module = isDirectory ? impl->import(context, path, options)
                             : impl->read(context, path);
   if (!module)
@@ -451,8 +466,8 @@ Session::openText(StringRef text, const SessionOptions &options) {
       impl->parse(context, llvm::MemoryBuffer::getMemBufferCopy(text, "text"));
   if (!module)
     return module.takeError();
-  if (Error error =
-          impl->finish(**module, "", false, options, [](StringRef) {}))
+  if (Error error = impl->finish(**module, "", false, options,
+                                 [](StringRef, std::optional<double>) {}))
     return std::move(error);
   return std::unique_ptr<Session>(new Session(std::move(impl)));
 }

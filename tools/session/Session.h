@@ -20,6 +20,7 @@
 #include "moe_rt/context.h"
 #include "support/StatusError.h"
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <memory>
@@ -34,6 +35,9 @@ struct SessionOptions {
   /// Checkpoint directory or .safetensors file; empty: the model directory
   /// itself, or none for a module.
   std::string weights;
+  /// File for weights in the form that kernels want; empty: none. See
+  /// moe_ctx_options.
+  std::string packedCache;
   /// Weights are those of a checkpoint made up from this seed instead.
   std::optional<uint64_t> randomWeights;
   /// Additional results of an imported model ("router_logits",
@@ -52,6 +56,11 @@ struct SessionOptions {
   mlir::moe::Activations activations = mlir::moe::Activations::F32;
   mlir::moe::ExpertQuantization quantization;
 };
+
+/// Told what opening a session is doing, and, where that is known, which part
+/// of the step is done, from 0 to 1. Calls without a part begin something new.
+using SessionProgress =
+    llvm::function_ref<void(llvm::StringRef step, std::optional<double> part)>;
 
 /// Seconds that the parts of opening a session took.
 struct SessionTimes {
@@ -79,7 +88,7 @@ public:
   /// made.
   static llvm::Expected<std::unique_ptr<Session>>
   open(llvm::StringRef path, const SessionOptions &options,
-       llvm::function_ref<void(llvm::StringRef)> progress = nullptr);
+       SessionProgress progress = nullptr);
   /// Opens a module given as MLIR text.
   static llvm::Expected<std::unique_ptr<Session>>
   openText(llvm::StringRef text, const SessionOptions &options);

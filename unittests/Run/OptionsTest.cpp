@@ -62,7 +62,7 @@ TEST(OptionsTest, RefusesValuesOutOfRange) {
         "--batch=0", "--context=0", "--max-new-tokens=0", "--rtol=nan",
         "--atol=-1", "--rtol=inf", "--print=0", "--print=x",
         "--entry=", "--weights=", "--target-cpu=", "--output=", "--output=-",
-        "--evaluate="})
+        "--evaluate=", "--packed-cache="})
     EXPECT_TRUE(hasTag(refuse({"m", option}), "[moe-run-option-value]"))
         << option;
   EXPECT_TRUE(hasTag(refuse({"m", "--max-new-tokens=1", "--temperature=-1"}),
@@ -96,6 +96,8 @@ TEST(OptionsTest, RefusesContradictions) {
        {Arguments{"m", "--weights=w", "--random-weights=1"},
         Arguments{"m", "--prompt=a", "--prompt-ids=1"},
         Arguments{"m", "--evaluate=f:t", "--prompt=a"},
+        Arguments{"m", "--agreement=f:t"},
+        Arguments{"m", "--packed-cache=f", "--random-weights=1"},
         Arguments{"m", "--evaluate=f:t", "--max-new-tokens=1"},
         Arguments{"m", "--max-new-tokens=1", "--random-inputs=1"},
         Arguments{"m", "--temperature=1"}, Arguments{"m", "--no-cache"},

@@ -29,7 +29,7 @@ typedef struct moe_ctx_options {
   /// both null = the C library's.
   void *(*allocate)(void *user, size_t bytes, size_t alignment);
   void (*deallocate)(void *user, void *pointer);
-  void *user;
+  void *user; ///< what these functions and `progress` are called with
   /// Microseconds for which a thread without work looks for more before it
   /// sleeps; its core is busy meanwhile, and so for as long after each call. A
   /// call that finds it asleep waits some tens of microseconds for it. 0 =
@@ -40,6 +40,16 @@ typedef struct moe_ctx_options {
   /// leave its core. For a process that has the machine to itself; without
   /// effect when there are more threads than cores.
   int32_t pin_threads;
+  /// A file for weights in the form that kernels want, which
+  /// moe_ctx_bind_checkpoint reads instead of packing them again; null = none.
+  /// It is written, completely or not at all, when it is missing or keeps the
+  /// weights of another module or checkpoint, which is told by how the module
+  /// wants them and by names, sizes and times of the checkpoint's files. A file
+  /// that is no such cache, or a damaged one, is refused.
+  const char *packed_cache;
+  /// Told while weights are bound: that `done` of `total` bytes of a step, such
+  /// as "packing weights", are finished. On the thread that binds; null = none.
+  void (*progress)(void *user, const char *step, uint64_t done, uint64_t total);
 } moe_ctx_options;
 
 /// Checks that `module` has this runtime's ABI version and that this CPU has
@@ -52,7 +62,8 @@ void moe_ctx_destroy(moe_ctx *ctx);
 /// Points every weight of the module into `checkpoint` (which must outlive the
 /// context): a name, dtype or shape that differs is an error that names it.
 /// Weights whose kernels want them packed (moe_packing) are copied, with all
-/// threads of the context; nothing else is.
+/// threads of the context, or read from the option `packed_cache`; nothing else
+/// is.
 int32_t moe_ctx_bind_checkpoint(moe_ctx *ctx, const moe_checkpoint *checkpoint);
 
 /// Fills every weight with the values that a checkpoint made up from `seed` has

@@ -59,11 +59,8 @@ static int32_t makeContext(const moe_module &module,
   ThreadPool::Duration spin = ThreadPool::defaultSpin;
   if (options.spin_us != 0)
     spin = ThreadPool::Duration(std::max(options.spin_us, 0));
-  Allocator allocator{options.allocate, options.deallocate, options.user};
   try {
-    *out = std::make_unique<moe_ctx>(module, allocator, threads, spin,
-                                     options.pin_threads != 0)
-               .release();
+    *out = std::make_unique<moe_ctx>(module, options, threads, spin).release();
     return MOE_OK;
   } catch (const std::system_error &failure) {
     return moe_error_set(error, MOE_OUT_OF_MEMORY,
@@ -102,6 +99,10 @@ void moe_ctx_destroy(moe_ctx *ctx) { delete ctx; }
 // Weights
 //===----------------------------------------------------------------------===//
 
+static Binding bindingOf(moe_ctx &ctx) {
+  return {ctx.module, ctx.allocator, ctx.pool, ctx.progress, &ctx.error};
+}
+
 int32_t moe_ctx_bind_checkpoint(moe_ctx *ctx,
                                 const moe_checkpoint *checkpoint) {
   if (!ctx)
@@ -112,8 +113,8 @@ int32_t moe_ctx_bind_checkpoint(moe_ctx *ctx,
                            "moe_ctx_bind_checkpoint was called without a "
                            "checkpoint; open one [moe-bind-argument]");
     BoundWeights fresh;
-    int32_t status = fresh.bindCheckpoint(
-        ctx->module, *checkpoint, ctx->allocator, ctx->pool, &ctx->error);
+    int32_t status =
+        fresh.bindCheckpoint(bindingOf(*ctx), *checkpoint, ctx->packedCache);
     if (status == MOE_OK)
       ctx->weights = std::move(fresh);
     return status;
@@ -125,8 +126,7 @@ int32_t moe_ctx_bind_random(moe_ctx *ctx, uint64_t seed) {
     return MOE_INVALID_ARGUMENT;
   return guarded(&ctx->error, [&] {
     BoundWeights fresh;
-    int32_t status = fresh.bindRandom(ctx->module, seed, ctx->allocator,
-                                      ctx->pool, &ctx->error);
+    int32_t status = fresh.bindRandom(bindingOf(*ctx), seed);
     if (status == MOE_OK)
       ctx->weights = std::move(fresh);
     return status;

@@ -16,13 +16,22 @@
 #include "cpu/ThreadPool.h"
 #include "moe_rt/context.h"
 
+#include <string>
+#include <vector>
+
 struct moe_ctx {
-  moe_ctx(const moe_module &module, const moe::rt::Allocator &allocator,
-          int32_t numThreads, moe::rt::ThreadPool::Duration spin, bool pin)
-      : module(module), allocator(allocator), pool(numThreads, spin, pin) {}
+  moe_ctx(const moe_module &module, const moe_ctx_options &options,
+          int32_t numThreads, moe::rt::ThreadPool::Duration spin)
+      : module(module),
+        allocator{options.allocate, options.deallocate, options.user},
+        progress{options.progress, options.user},
+        packedCache(options.packed_cache ? options.packed_cache : ""),
+        pool(numThreads, spin, options.pin_threads != 0) {}
 
   const moe_module &module;
   const moe::rt::Allocator allocator;
+  const moe::rt::ProgressCallback progress;
+  const std::string packedCache; ///< empty: none
   moe::rt::ThreadPool pool;
   moe::rt::BoundWeights weights;
   moe::rt::Block workspace;

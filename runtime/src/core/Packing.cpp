@@ -55,6 +55,10 @@ bool PackedShape::overflows(const moe_weight &weight) {
          mulOverflow(sliceBytes, weight.experts, bytes);
 }
 
+bool moe::rt::ownsPackedMemory(const moe_weight &weight) {
+  return weight.packing.panel != 0 && weight.packing.way == 0;
+}
+
 int64_t moe::rt::getOffsetOfWay(const moe_weight &weight) {
   const moe_packing &packing = weight.packing;
   return packing.way * int64_t(packing.panel) * packing.depth *

@@ -29,6 +29,10 @@ struct PackedShape {
   [[nodiscard]] bool overflows(const moe_weight &weight);
 };
 
+/// Whether the packed form of `weight` has memory of its own: it is packed, and
+/// its steps do not alternate with those of an earlier weight.
+bool ownsPackedMemory(const moe_weight &weight);
+
 /// The bytes by which slices of `weight` start behind those of the owner.
 int64_t getOffsetOfWay(const moe_weight &weight);
 

@@ -10,7 +10,6 @@
 #include "core/Arithmetic.h"
 #include "core/Boundary.h"
 #include "core/DType.h"
-#include "core/Packing.h"
 #include "core/RandomValues.h"
 #include "core/StoredCodes.h"
 #include "io/Checkpoint.h"
@@ -162,35 +161,34 @@ static int32_t bindSlice(const moe_weight &weight, int64_t expert,
   return MOE_OK;
 }
 
-int32_t BoundWeights::allocateTable(int64_t count, const char *name,
-                                    const Allocator &allocator,
-                                    moe_error *error, Block &block) {
+int32_t BoundWeights::allocateTable(const Binding &binding, int64_t count,
+                                    const char *name, Block &block) {
   int64_t bytes;
   if (bytesOverflow(count, sizeof(void *), bytes) ||
-      !block.allocate(allocator, static_cast<uint64_t>(bytes)))
-    return moe_error_set(error, MOE_OUT_OF_MEMORY,
+      !block.allocate(binding.allocator, static_cast<uint64_t>(bytes)))
+    return moe_error_set(binding.error, MOE_OUT_OF_MEMORY,
                          "no memory for the %lld pointers of '%s'; free "
                          "memory or use a smaller model [moe-bind-table]",
                          static_cast<long long>(count), Shown(name).text);
   return MOE_OK;
 }
 
-int32_t BoundWeights::bindWeight(const moe_weight &weight,
+int32_t BoundWeights::bindWeight(const Binding &binding,
+                                 const moe_weight &weight,
                                  const moe_checkpoint &checkpoint,
-                                 const Allocator &allocator, moe_error *error,
                                  void *&slot) {
   if (weight.experts == 0)
-    return bindSlice(weight, 0, checkpoint, slot, error);
+    return bindSlice(weight, 0, checkpoint, slot, binding.error);
   Block table;
   if (int32_t status =
-          allocateTable(weight.experts, weight.name, allocator, error, table))
+          allocateTable(binding, weight.experts, weight.name, table))
     return status;
   void **slices = static_cast<void **>(table.data());
   for (int64_t expert = 0; expert < weight.experts; ++expert)
     if (weight.encoding.is_encoded)
       slices[expert] = nullptr; // until its parts are put together
-    else if (int32_t status =
-                 bindSlice(weight, expert, checkpoint, slices[expert], error))
+    else if (int32_t status = bindSlice(weight, expert, checkpoint,
+                                        slices[expert], binding.error))
       return status;
   slot = slices;
   blocks.push_back(std::move(table));
@@ -219,60 +217,110 @@ static void releaseSlices(const moe_weight &weight, void *const *sources,
         static_cast<size_t>((window.highest - window.lowest + 1) * size));
 }
 
+/// Bytes of the dense floats that stand for the codes of a weight.
+[[nodiscard]] static bool denseOverflow(const moe_weight &weight,
+                                        int64_t &elements, int64_t &sliceBytes,
+                                        int64_t &bytes) {
+  return elementsOverflow(weight.shape, weight.rank, elements) ||
+         bytesOverflow(elements, sizeof(float), sliceBytes) ||
+         mulOverflow(sliceBytes, weight.experts, bytes);
+}
+
+/// Bytes that converting a weight writes, for progress: 0 if they cannot be
+/// counted, which converting refuses.
+static uint64_t countConverted(const moe_weight &weight) {
+  PackedShape shape;
+  int64_t elements, sliceBytes, bytes;
+  if (weight.packing.panel != 0)
+    return shape.overflows(weight)
+               ? 0
+               : static_cast<uint64_t>(shape.bytes / weight.packing.ways);
+  if (weight.quantization.bits == 0 ||
+      denseOverflow(weight, elements, sliceBytes, bytes))
+    return 0;
+  return static_cast<uint64_t>(bytes);
+}
+
+static uint64_t countConverted(const moe_module &module) {
+  uint64_t total = 0;
+  for (int64_t i = 0; i < module.num_weights; ++i)
+    total += countConverted(module.weights[i]);
+  return total;
+}
+
 template <typename Copy>
-void BoundWeights::copyInRounds(const moe_module &module, int64_t index,
-                                const moe_checkpoint *checkpoint,
-                                int64_t sliceBytes, const Copy &copy) {
-  const moe_weight &weight = module.weights[index];
+void BoundWeights::copyInRounds(const Binding &binding, const Packing &packing,
+                                int64_t index, int64_t sliceBytes,
+                                const Copy &copy) {
+  const moe_weight &weight = binding.module.weights[index];
   const moe_encoding &encoding = weight.encoding;
   std::vector<int64_t> read = {index};
   if (encoding.is_encoded)
     read = {encoding.codes, encoding.scales};
   int64_t count = std::max<int64_t>(1, bytesPerRound / sliceBytes);
+  int64_t ways = std::max(weight.packing.ways, 1);
   for (int64_t first = 0, last; first < weight.experts; first = last) {
     last = std::min(weight.experts, first + count);
     copy(first, last);
-    if (checkpoint)
+    packing.progress.advance(
+        static_cast<uint64_t>((last - first) * sliceBytes / ways));
+    if (packing.checkpoint)
       for (int64_t part : read)
-        releaseSlices(module.weights[part], slicesOf(part), first, last,
-                      *checkpoint);
+        releaseSlices(binding.module.weights[part], slicesOf(part), first, last,
+                      *packing.checkpoint);
   }
 }
 
-int32_t BoundWeights::openCodes(const moe_module &module, int64_t index,
-                                std::unique_ptr<CodeSource> &codes,
-                                moe_error *error) {
-  const moe_weight &weight = module.weights[index];
+int32_t BoundWeights::openCodes(const Binding &binding, int64_t index,
+                                std::unique_ptr<CodeSource> &codes) {
+  const moe_weight &weight = binding.module.weights[index];
   if (!weight.encoding.is_encoded) {
     codes = std::make_unique<MadeCodes>(weight, slicesOf(index));
     return MOE_OK;
   }
   auto stored = std::make_unique<StoredCodes>(
-      module, index, static_cast<void *const *>(root.data()));
-  int32_t status = stored->check(error);
+      binding.module, index, static_cast<void *const *>(root.data()));
+  int32_t status = stored->check(binding.error);
   codes = std::move(stored);
   return status;
 }
 
-int32_t BoundWeights::pack(const moe_module &module, int64_t index,
-                           const moe_checkpoint *checkpoint,
-                           const Allocator &allocator, ThreadPool &pool,
-                           moe_error *error) {
-  const moe_weight &weight = module.weights[index];
+int32_t BoundWeights::copyPacked(const Binding &binding, const Packing &packing,
+                                 int64_t index, const PackedShape &shape,
+                                 char *storage) {
+  const moe_weight &weight = binding.module.weights[index];
+  if (packing.cache) {
+    if (!ownsPackedMemory(weight))
+      return MOE_OK; // it came with that of the owner
+    return packing.cache->read(packed.back(), binding.pool, packing.progress,
+                               binding.error);
+  }
   std::unique_ptr<CodeSource> codes;
   if (weight.quantization.bits)
-    if (int32_t status = openCodes(module, index, codes, error))
+    if (int32_t status = openCodes(binding, index, codes))
       return status;
-  if (weight.packing.panel == 0)
-    return codes ? dequantize(module, index, *codes, checkpoint, allocator,
-                              pool, error)
-                 : MOE_OK;
+  void **slices = slicesOf(index);
+  copyInRounds(
+      binding, packing, index, shape.sliceBytes,
+      [&](int64_t first, int64_t last) {
+        if (codes)
+          packCodes(weight, shape, first, last, *codes, storage, binding.pool);
+        else
+          packSlices(weight, shape, first, last, slices, storage, binding.pool);
+      });
+  return MOE_OK;
+}
+
+int32_t BoundWeights::pack(const Binding &binding, const Packing &packing,
+                           int64_t index) {
+  const moe_weight &weight = binding.module.weights[index];
   PackedShape shape;
   Block memory;
+  bool isOwner = ownsPackedMemory(weight);
   if (shape.overflows(weight) ||
-      (weight.packing.way == 0 &&
-       !memory.allocate(allocator, static_cast<uint64_t>(shape.bytes))))
-    return moe_error_set(error, MOE_OUT_OF_MEMORY,
+      (isOwner &&
+       !memory.allocate(binding.allocator, static_cast<uint64_t>(shape.bytes))))
+    return moe_error_set(binding.error, MOE_OUT_OF_MEMORY,
                          "no memory for weight '%s' (%lld slices of shape %s, "
                          "%s) in packed form; free memory or use a smaller "
                          "model [moe-bind-packed-memory]",
@@ -281,49 +329,43 @@ int32_t BoundWeights::pack(const moe_module &module, int64_t index,
                          shapeText(weight.shape, weight.rank).c_str(),
                          moe_dtype_name(weight.dtype));
   char *storage = static_cast<char *>(memory.data());
-  if (weight.packing.way != 0)
+  if (isOwner) {
+    blocks.push_back(std::move(memory));
+    packed.push_back({index, storage, static_cast<uint64_t>(shape.bytes)});
+  } else {
     // The owner came earlier, and its first slice starts its memory.
     storage = static_cast<char *>(slicesOf(weight.packing.owner)[0]);
+  }
+  if (int32_t status = copyPacked(binding, packing, index, shape, storage))
+    return status;
   void **slices = slicesOf(index);
-  copyInRounds(module, index, checkpoint, shape.sliceBytes,
-               [&](int64_t first, int64_t last) {
-                 if (codes)
-                   packCodes(weight, shape, first, last, *codes, storage, pool);
-                 else
-                   packSlices(weight, shape, first, last, slices, storage,
-                              pool);
-               });
   for (int64_t e = 0; e < weight.experts; ++e)
     slices[e] = storage + e * shape.sliceBytes + getOffsetOfWay(weight);
-  if (weight.packing.way == 0)
-    blocks.push_back(std::move(memory));
   return MOE_OK;
 }
 
-int32_t BoundWeights::dequantize(const moe_module &module, int64_t index,
-                                 const CodeSource &codes,
-                                 const moe_checkpoint *checkpoint,
-                                 const Allocator &allocator, ThreadPool &pool,
-                                 moe_error *error) {
-  const moe_weight &weight = module.weights[index];
+int32_t BoundWeights::dequantize(const Binding &binding, const Packing &packing,
+                                 int64_t index) {
+  const moe_weight &weight = binding.module.weights[index];
+  std::unique_ptr<CodeSource> codes;
+  if (int32_t status = openCodes(binding, index, codes))
+    return status;
   int64_t elements, sliceBytes, bytes;
   Block memory;
-  if (elementsOverflow(weight.shape, weight.rank, elements) ||
-      bytesOverflow(elements, sizeof(float), sliceBytes) ||
-      mulOverflow(sliceBytes, weight.experts, bytes) ||
-      !memory.allocate(allocator, static_cast<uint64_t>(bytes)))
+  if (denseOverflow(weight, elements, sliceBytes, bytes) ||
+      !memory.allocate(binding.allocator, static_cast<uint64_t>(bytes)))
     return moe_error_set(
-        error, MOE_OUT_OF_MEMORY,
+        binding.error, MOE_OUT_OF_MEMORY,
         "no memory for what the codes of weight '%s' stand for "
         "(%lld slices of shape %s, f32); free memory or use a "
         "smaller model [moe-bind-dequantized-memory]",
         Shown(weight.name).text, static_cast<long long>(weight.experts),
         shapeText(weight.shape, weight.rank).c_str());
   auto *values = static_cast<float *>(memory.data());
-  copyInRounds(module, index, checkpoint, sliceBytes,
+  copyInRounds(binding, packing, index, sliceBytes,
                [&](int64_t first, int64_t last) {
-                 dequantizeSlices(weight, first, last, codes,
-                                  values + first * elements, pool);
+                 dequantizeSlices(weight, first, last, *codes,
+                                  values + first * elements, binding.pool);
                });
   void **slices = slicesOf(index);
   for (int64_t e = 0; e < weight.experts; ++e)
@@ -332,23 +374,52 @@ int32_t BoundWeights::dequantize(const moe_module &module, int64_t index,
   return MOE_OK;
 }
 
-int32_t BoundWeights::bindCheckpoint(const moe_module &module,
-                                     const moe_checkpoint &checkpoint,
-                                     const Allocator &allocator,
-                                     ThreadPool &pool, moe_error *error) {
+int32_t BoundWeights::convert(const Binding &binding, const Packing &packing,
+                              int64_t index) {
+  const moe_weight &weight = binding.module.weights[index];
+  if (weight.packing.panel != 0)
+    return pack(binding, packing, index);
+  if (weight.quantization.bits != 0)
+    return dequantize(binding, packing, index);
+  return MOE_OK;
+}
+
+int32_t BoundWeights::bindAll(const Binding &binding,
+                              const moe_checkpoint &checkpoint,
+                              const PackedCache *cache) {
+  const moe_module &module = binding.module;
   if (int32_t status =
-          allocateTable(module.num_weights, "weights", allocator, error, root))
+          allocateTable(binding, module.num_weights, "weights", root))
     return status;
   void **slots = static_cast<void **>(root.data());
+  Progress progress(binding.progress,
+                    cache ? "reading packed weights" : "packing weights",
+                    countConverted(module));
+  Packing packing = {&checkpoint, cache, progress};
   for (int64_t i = 0; i < module.num_weights; ++i) {
-    if (int32_t status = bindWeight(module.weights[i], checkpoint, allocator,
-                                    error, slots[i]))
+    if (int32_t status =
+            bindWeight(binding, module.weights[i], checkpoint, slots[i]))
       return status;
-    if (int32_t status = pack(module, i, &checkpoint, allocator, pool, error))
+    if (int32_t status = convert(binding, packing, i))
       return status;
   }
   bound = true;
   return MOE_OK;
+}
+
+int32_t BoundWeights::bindCheckpoint(const Binding &binding,
+                                     const moe_checkpoint &checkpoint,
+                                     const std::string &cachePath) {
+  if (cachePath.empty())
+    return bindAll(binding, checkpoint, /*cache=*/nullptr);
+  PackedCache cache(cachePath.c_str(), binding.module, checkpoint);
+  if (int32_t status = cache.open(binding.error))
+    return status;
+  if (cache.isFilled())
+    return bindAll(binding, checkpoint, &cache);
+  if (int32_t status = bindAll(binding, checkpoint, /*cache=*/nullptr))
+    return status;
+  return cache.write(packed, binding.pool, binding.progress, binding.error);
 }
 
 //===----------------------------------------------------------------------===//
@@ -395,15 +466,15 @@ static int32_t fillSlice(const moe_weight &weight, int64_t expert,
                     layout.span, out, error);
 }
 
-int32_t BoundWeights::fillWeight(const moe_weight &weight, uint64_t seed,
-                                 const Allocator &allocator, moe_error *error,
+int32_t BoundWeights::fillWeight(const Binding &binding,
+                                 const moe_weight &weight, uint64_t seed,
                                  void *&slot, Block &values) {
   int64_t slices = std::max<int64_t>(weight.experts, 1);
   RandomLayout layout;
   Block table;
   if (layout.overflows(weight, slices) ||
-      !values.allocate(allocator, static_cast<uint64_t>(layout.bytes)))
-    return moe_error_set(error, MOE_OUT_OF_MEMORY,
+      !values.allocate(binding.allocator, static_cast<uint64_t>(layout.bytes)))
+    return moe_error_set(binding.error, MOE_OUT_OF_MEMORY,
                          "no memory for the random values of weight '%s' (%lld "
                          "slices of shape %s, %s); free memory or use a "
                          "smaller model [moe-bind-random-memory]",
@@ -411,14 +482,14 @@ int32_t BoundWeights::fillWeight(const moe_weight &weight, uint64_t seed,
                          static_cast<long long>(slices),
                          shapeText(weight.shape, weight.rank).c_str(),
                          moe_dtype_name(weight.dtype));
-  if (int32_t status =
-          allocateTable(slices, weight.name, allocator, error, table))
+  if (int32_t status = allocateTable(binding, slices, weight.name, table))
     return status;
   void **bases = static_cast<void **>(table.data());
   int64_t size = static_cast<int64_t>(moe_dtype_size(weight.dtype));
   char *out = static_cast<char *>(values.data());
   for (int64_t slice = 0; slice < slices; ++slice, out += layout.sliceBytes) {
-    if (int32_t status = fillSlice(weight, slice, layout, seed, out, error))
+    if (int32_t status =
+            fillSlice(weight, slice, layout, seed, out, binding.error))
       return status;
     bases[slice] = out - layout.window.lowest * size;
   }
@@ -427,20 +498,21 @@ int32_t BoundWeights::fillWeight(const moe_weight &weight, uint64_t seed,
   return MOE_OK;
 }
 
-int32_t BoundWeights::bindRandom(const moe_module &module, uint64_t seed,
-                                 const Allocator &allocator, ThreadPool &pool,
-                                 moe_error *error) {
+int32_t BoundWeights::bindRandom(const Binding &binding, uint64_t seed) {
+  const moe_module &module = binding.module;
   if (int32_t status =
-          allocateTable(module.num_weights, "weights", allocator, error, root))
+          allocateTable(binding, module.num_weights, "weights", root))
     return status;
   void **slots = static_cast<void **>(root.data());
+  Progress progress(binding.progress, "packing weights",
+                    countConverted(module));
+  Packing packing = {/*checkpoint=*/nullptr, /*cache=*/nullptr, progress};
   for (int64_t i = 0; i < module.num_weights; ++i) {
     Block values;
-    if (int32_t status = fillWeight(module.weights[i], seed, allocator, error,
-                                    slots[i], values))
-      return status;
     if (int32_t status =
-            pack(module, i, /*checkpoint=*/nullptr, allocator, pool, error))
+            fillWeight(binding, module.weights[i], seed, slots[i], values))
+      return status;
+    if (int32_t status = convert(binding, packing, i))
       return status;
     // Packed values are a copy, and so are those of codes.
     if (module.weights[i].packing.panel == 0 &&

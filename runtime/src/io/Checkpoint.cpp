@@ -35,7 +35,7 @@ using Copy = std::unique_ptr<void, FreeDeleter>;
 /// A file of the checkpoint.
 struct Shard {
   std::string path;
-  std::string name; ///< without the folder
+  FileVersion version;
   Mapping mapping;
 };
 
@@ -93,6 +93,18 @@ static const void *locateData(const HeaderTensor &tensor, const Shard &shard,
   return copyAligned(data, bytes, checkpoint.copies);
 }
 
+static FileVersion versionOf(const File &file, const std::string &path,
+                             uint64_t size) {
+  FileVersion version;
+  version.name = path.substr(path.rfind('/') + 1);
+  version.bytes = size;
+  struct stat information = {};
+  (void)fstat(file.get(), &information); // it has just succeeded for the size
+  version.changedSeconds = information.st_mtim.tv_sec;
+  version.changedNanoseconds = information.st_mtim.tv_nsec;
+  return version;
+}
+
 static int32_t addShard(const std::string &path, bool headersOnly,
                         moe_checkpoint &checkpoint, moe_error *error) {
   File file;
@@ -104,7 +116,7 @@ static int32_t addShard(const std::string &path, bool headersOnly,
     return status;
   auto shard = std::make_unique<Shard>();
   shard->path = path;
-  shard->name = path.substr(path.rfind('/') + 1);
+  shard->version = versionOf(file, path, size);
   if (!headersOnly)
     if (int32_t status = mapFile(file, path, size, shard->mapping, error))
       return status;
@@ -156,13 +168,13 @@ static int32_t checkListed(const moe_checkpoint &checkpoint,
                            Shown(record.name.c_str()).text,
                            ShownPath(record.shard->path.c_str()).text,
                            ShownPath(indexPath.c_str()).text);
-    if (listed->second != record.shard->name)
+    if (listed->second != record.shard->version.name)
       return moe_error_set(error, MOE_INVALID_DATA,
                            "tensor '%s' is in '%s', but the index '%s' says "
                            "'%s'; fetch both again "
                            "[moe-checkpoint-wrong-shard]",
                            Shown(record.name.c_str()).text,
-                           Shown(record.shard->name.c_str()).text,
+                           Shown(record.shard->version.name.c_str()).text,
                            ShownPath(indexPath.c_str()).text,
                            Shown(listed->second.c_str()).text);
   }
@@ -300,6 +312,13 @@ void moe::rt::releaseTensorData(const moe_checkpoint &checkpoint,
         bytes <= shard->mapping.size() - (begin - first))
       return releasePages(data, bytes);
   }
+}
+
+std::vector<FileVersion> moe::rt::listFiles(const moe_checkpoint &checkpoint) {
+  std::vector<FileVersion> files;
+  for (const std::unique_ptr<Shard> &shard : checkpoint.shards)
+    files.push_back(shard->version);
+  return files;
 }
 
 size_t moe_checkpoint_num_copied(const moe_checkpoint *checkpoint) {

@@ -11,6 +11,9 @@
 
 #include "moe_rt/safetensors.h"
 
+#include <string>
+#include <vector>
+
 namespace moe::rt {
 
 /// Lets the system take back the memory of `bytes` bytes at `data`, a part of a
@@ -18,6 +21,16 @@ namespace moe::rt {
 /// tensors that were copied because they are misaligned.
 void releaseTensorData(const moe_checkpoint &checkpoint, const void *data,
                        size_t bytes);
+
+/// A file of a checkpoint as it was when it was opened.
+struct FileVersion {
+  std::string name; ///< without the folder
+  uint64_t bytes = 0;
+  int64_t changedSeconds = 0, changedNanoseconds = 0; ///< when it was written
+};
+
+/// The files of a checkpoint, in order of name.
+std::vector<FileVersion> listFiles(const moe_checkpoint &checkpoint);
 
 } // namespace moe::rt
 
