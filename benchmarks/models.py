@@ -253,10 +253,10 @@ COLUMNS = (
     "activations",
     "prompt, tokens/s",
     "of peak",
-    "transformers",
+    "transformers' time",
     "after it, tokens/s",
     "of bandwidth",
-    "transformers",
+    "transformers' time after it",
     "spreads",
 )
 

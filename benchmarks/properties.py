@@ -17,6 +17,9 @@
 #              in each round
 #   threads    one and two threads in the same rounds, with tokens that are spread
 #              evenly, by Zipf's law, or that all want the same experts
+#              *Of the machine* is how much faster two threads are at multiplying
+#              registers: a virtual machine may run both on one core, and is asked
+#              again then, some times
 #   experts    more and more experts of one size, beside the bytes of those that
 #              got tokens
 #   compiling  seconds to machine code, of a layer and of a model of 32 layers
@@ -50,6 +53,7 @@ DTYPES = ("f32", "bf16", "int8", "int4")
 TOKENS = 512
 LOADS = ("uniform", "zipf:0.7", "one")
 NARROW = 16
+ATTEMPTS, TWO_CORES = 4, 1.9
 EXPERTS = (8, 32, 128, 512, 2048)
 LAYERS = 32
 
@@ -105,11 +109,24 @@ def overhead_line(row):
 # --- Threads ----------------------------------------------------------------------
 
 
+def machine_speedup(cell):
+    return cell["peak_gops"] / cell["one_thread"]["peak_gops"]
+
+
+def bench_with_two_cores(*flags):
+    """As `bench`, if in some attempts the machine has two cores for us."""
+    for _ in range(ATTEMPTS):
+        cell = bench(*flags)
+        if machine_speedup(cell) > TWO_CORES:
+            break
+    return cell
+
+
 def measure_threads(rounds):
     for shape in SHAPES:
         for dtype in DTYPES:
             for load in LOADS:
-                yield bench(
+                yield bench_with_two_cores(
                     f"--shape={shape}",
                     f"--tokens={TOKENS}",
                     f"--dtype={dtype}",
@@ -135,6 +152,7 @@ def threads_line(cell):
             f"{one['median_ms']:.2f}",
             f"{cell['median_ms']:.2f}",
             f"{cell['speedup']:.2f}",
+            f"{machine_speedup(cell):.2f}",
             f"{one['spread']:.0%}, {cell['spread']:.0%}",
         )
     )
@@ -146,9 +164,9 @@ def threads_line(cell):
 def measure_experts(rounds):
     for experts in EXPERTS:
         yield bench(
-            f"--shape={experts},4,512,256",
+            f"--shape={experts},4,2048,64",
             f"--tokens={TOKENS}",
-            "--dtype=bf16",
+            "--dtype=f32",
             f"--rounds={2 * rounds + 1}",
         )
 
@@ -311,6 +329,7 @@ TABLES = {
             "1 thread, ms",
             "2 threads, ms",
             "speed-up",
+            "of the machine",
             "spreads",
         ),
     ),

@@ -8,6 +8,7 @@
 #===------------------------------------------------------------------------===#
 
 import unittest
+import unittest.mock
 
 import performance
 
@@ -42,6 +43,12 @@ class Rows(unittest.TestCase):
         self.assertEqual(performance.predicted(CELL), (4.0, "peak"))
         slow = {**CELL, "read_gbps": 5.0}
         self.assertEqual(performance.predicted(slow), (6.0, "memory"))
+
+    def test_the_process_in_the_middle_counts(self):
+        cells = [{**CELL, "median_ms": ms} for ms in (9.0, 5.0, 6.0)]
+        with unittest.mock.patch.object(performance, "run_bench", side_effect=cells):
+            cell = performance.measure("8,2,64,96", 5, "int8", 3)
+        self.assertEqual(cell["median_ms"], 6.0)
 
     def test_fastest_other(self):
         report = {

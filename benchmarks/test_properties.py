@@ -8,6 +8,7 @@
 #===------------------------------------------------------------------------===#
 
 import unittest
+import unittest.mock
 
 import properties
 
@@ -38,7 +39,7 @@ CELL = {
     "median_ms": 5.0,
     "spread": 0.05,
     "speedup": 1.9,
-    "one_thread": {"median_ms": 9.5, "spread": 0.01},
+    "one_thread": {"median_ms": 9.5, "spread": 0.01, "peak_gops": 500.0},
 }
 
 
@@ -52,8 +53,15 @@ class Lines(unittest.TestCase):
     def test_threads(self):
         self.assertEqual(
             properties.threads_line(CELL),
-            "| 8,2,64,96 | int8 | one | 5 | 9.50 | 5.00 | 1.90 | 1%, 5% |",
+            "| 8,2,64,96 | int8 | one | 5 | 9.50 | 5.00 | 1.90 | 2.00 | 1%, 5% |",
         )
+
+    def test_a_machine_with_one_core_is_asked_again(self):
+        slow = {**CELL, "peak_gops": 500.0}
+        with unittest.mock.patch.object(properties, "bench", side_effect=[slow, CELL]):
+            self.assertIs(properties.bench_with_two_cores(), CELL)
+        with unittest.mock.patch.object(properties, "bench", return_value=slow):
+            self.assertIs(properties.bench_with_two_cores(), slow)
 
     def test_experts(self):
         self.assertEqual(

@@ -61,8 +61,14 @@ typedef enum moe_expert_format {
 
 /// How a model is compiled and where its weights come from. `size` is
 /// sizeof(moe_model_options). Fields are only ever appended, and one that an
-/// older caller does not have means what zero means in it: the default. Nothing
-/// is kept after moe_model_open.
+/// older caller does not have means what zero means in it: the default, so the
+/// struct is cleared first. Nothing is kept after moe_model_open.
+///
+///   moe_model_options options = {0};
+///   options.size = sizeof(options);
+///   options.quantize_experts = MOE_EXPERTS_INT4;
+///   options.activations = MOE_ACTIVATIONS_INT8;
+///   options.packed_cache = "model.packed";
 typedef struct moe_model_options {
   size_t size;
   /// Checkpoint directory or .safetensors file; null = the model directory.
@@ -70,8 +76,9 @@ typedef struct moe_model_options {
   const char *weights;
   /// Processor to compile for, such as "haswell"; null = this one.
   const char *target_cpu;
-  /// Additional results of a model directory: "router_logits",
-  /// "expert_counts". A module has the results that it has.
+  /// Results of a model directory besides its caches: "logits" (the default) or
+  /// "last_logits", "router_logits", "expert_counts". A module has the results
+  /// that it has.
   const char *const *outputs;
   size_t num_outputs;
   /// With `random_weights` not 0, weights are those of a checkpoint made up
@@ -88,7 +95,8 @@ typedef struct moe_model_options {
   int32_t activations;      ///< moe_activations
   int32_t quantize_experts; ///< moe_expert_format
   /// Columns of a quantized matrix that share a scale, a multiple of 8;
-  /// 0 = 32 for 4 bits and all of a row for 8, negative = all of a row.
+  /// 0 = 32 for 4 bits and all of a row for 8, negative = all of a row (the
+  /// flag of moe-run has 0 for that).
   int64_t quantize_group;
   /// Not 0: each scale of `quantize_experts` has a zero of its own.
   int32_t quantize_zero_points;
@@ -103,11 +111,13 @@ typedef struct moe_model_options {
 ///   MOE_INVALID_ARGUMENT  an argument or the options contradict this page:
 ///                         call otherwise;
 ///   MOE_NOT_FOUND         there is nothing at `path`, or a file or tensor of
-///   the
-///                         model is missing: correct the path, complete it;
-///   MOE_IO_ERROR          the system refused to read a file;
-///   MOE_INVALID_DATA      the configuration, the weights or the MLIR text is
-///                         damaged or contradicts itself: replace it;
+///                         the model, or the folder of `packed_cache`, is
+///                         missing: correct the path, complete it;
+///   MOE_IO_ERROR          the system refused to read a file, or to write
+///                         `packed_cache`;
+///   MOE_INVALID_DATA      the configuration, the weights, their cache or the
+///                         MLIR text is damaged or contradicts itself, or
+///                         another file has the place of the cache: replace it;
 ///   MOE_UNSUPPORTED       a model family, a feature of one, a format or a
 ///                         processor that this version or machine does not
 ///                         have, or options of a newer version;

@@ -126,6 +126,15 @@ static Error checkOptions(const moe::EmitOptions &emit,
                            /*inputs=*/{});
 }
 
+/// What --emit compiles is the text that the passes of the command line leave:
+/// with it go the places in the input that diagnostics and the report name.
+static void keepLocations() {
+  llvm::cl::Option *option =
+      llvm::cl::getRegisteredOptions().lookup("mlir-print-debuginfo");
+  if (option && option->getNumOccurrences() == 0)
+    option->addOccurrence(/*pos=*/0, option->ArgStr, "true");
+}
+
 /// Has the report collect what the passes of the command line say.
 static void collect(mlir::moe::Report &report,
                     mlir::MlirOptMainConfig &config) {
@@ -154,6 +163,8 @@ static Expected<bool> runPasses(StringRef input, const std::string &output,
     return emit.takeError();
   if (Error error = checkOptions(*emit, config))
     return std::move(error);
+  if (emit->kind != moe::EmitKind::MLIR)
+    keepLocations();
   if (reportFile.getNumOccurrences())
     collect(report, config);
   auto buffer = readInput(input);

@@ -72,8 +72,9 @@ struct CommandLine {
       cl::cat(running)};
   cl::opt<std::string> packedCache{
       "packed-cache", cl::value_desc("FILE"),
-      cl::desc("Keep the weights in the form that kernels want in this file, "
-               "and read them from it the next time"),
+      cl::desc("Read weights as kernels want them from this file; when it is "
+               "missing, or is of another model or other flags, pack them and "
+               "write it"),
       cl::cat(running)};
   cl::opt<uint64_t> randomWeights{
       "random-weights", cl::value_desc("seed"),
@@ -140,7 +141,7 @@ struct CommandLine {
       cl::value_desc("n"),
       cl::desc(
           "Columns that share a scale of --quantize-experts, a multiple of "
-          "8; 0: all of a row"),
+          "8; 0: all of a row (default: 32 for int4, 0 for int8)"),
       cl::cat(running)};
   cl::opt<bool> quantizeZeroPoints{
       "quantize-zero-points",
