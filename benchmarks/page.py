@@ -8,7 +8,7 @@
 #
 # A table of the page stands between <!-- NAME --> and <!-- end of NAME -->. The
 # first columns of a line say what was measured; lines of what was not measured
-# stay.
+# stay, unless the table had other columns then.
 #
 #===------------------------------------------------------------------------===#
 
@@ -43,6 +43,7 @@ def write(name, columns, lines, keys, note=None):
         raise SystemExit(f"{PAGE} has no lines '{begin}' and '{end}'; restore them")
     # Without the head and the rule below it.
     old = [text for text in table.splitlines() if text.startswith("|")][2:]
+    old = [text for text in old if text.count("|") == len(columns) + 1]
     head = [line(columns), line(["---"] * len(columns))]
     above = [note, ""] if note else []
     new = [begin, *above, *head, *merge(old, lines, keys), end]

@@ -56,6 +56,11 @@ after
 """,
         )
 
+    def test_lines_of_other_columns_go(self):
+        text = self.write(TABLE, "b", ("x", "y", "z"), ["| 1 | 2 | 3 |"], keys=1)
+        self.assertNotIn("one", text)
+        self.assertIn("| 1 | 2 | 3 |", text)
+
     def test_an_empty_table_is_filled(self):
         text = self.write("<!-- c -->\n<!-- end of c -->", "c", ("x",), ["| 1 |"], keys=1)
         self.assertEqual(text, "<!-- c -->\n| x |\n| --- |\n| 1 |\n<!-- end of c -->")

@@ -80,9 +80,8 @@ protected:
         moe_safetensors_write(source.c_str(), names, tensors.data(), 4, &error),
         MOE_OK)
         << error.message;
-    // Files that are written within a tick of the clock get the same time.
-    fs::last_write_time(source, fs::last_write_time(source) +
-                                    std::chrono::seconds(++writes));
+    // As in the image of a container.
+    fs::last_write_time(source, fs::file_time_type());
   }
 
   int32_t bind(const std::string &path) {
@@ -137,7 +136,6 @@ protected:
                                  reads = {"reading packed weights"};
   TemporaryFolder folder;
   std::string source = folder / "x.safetensors", cache = folder / "cache";
-  int writes = 0;
   TestModule tables;
   moe_weight_source sources[4] = {};
   Steps steps;
@@ -168,6 +166,12 @@ TEST_F(PackedCache, OfAnotherCheckpointIsReplaced) {
   expectBound(reads);
 }
 
+TEST_F(PackedCache, OfAnotherTimeIsReplaced) {
+  expectBound(packs);
+  fs::last_write_time(source, fs::file_time_type() + std::chrono::seconds(1));
+  expectBound(packs);
+}
+
 TEST_F(PackedCache, OfAnotherLayoutIsReplaced) {
   expectBound(packs);
   moe_weight &codes = tables.weights[2];
@@ -183,6 +187,13 @@ TEST_F(PackedCache, WithoutPackedWeights) {
   ASSERT_EQ(bind(cache), MOE_OK) << moe_ctx_message(context->handle);
   ASSERT_EQ(bind(cache), MOE_OK) << moe_ctx_message(context->handle);
   EXPECT_EQ(steps.names, std::vector<std::string>());
+  EXPECT_TRUE(fs::exists(cache));
+}
+
+TEST_F(PackedCache, AFolderIsNoCache) {
+  cache = folder.path;
+  EXPECT_NE(bind(cache), MOE_OK);
+  EXPECT_EQ(moe_rt_weights(context->handle), nullptr);
 }
 
 TEST_F(PackedCache, ForeignFilesAreKept) {
@@ -211,8 +222,10 @@ TEST_F(PackedCache, DamageIsFound) {
   const std::string written = readCache();
   size_t data = 8 + static_cast<uint8_t>(written[0]) +
                 256 * static_cast<uint8_t>(written[1]);
-  // In the first weight, at the end of the last one, and in the digests.
-  for (size_t at : {data + 100, written.size() - 20, written.size() - 1}) {
+  // In the identity, in the first weight, at the end of the last one, and in the
+  // digests.
+  for (size_t at :
+       {data + 3, data + 100, written.size() - 20, written.size() - 1}) {
     std::string damaged = written;
     damaged[at] = static_cast<char>(damaged[at] ^ 4);
     folder.write("cache", damaged);
@@ -252,5 +265,6 @@ TEST_F(PackedCache, MissingTensorsAreFound) {
 TEST_F(PackedCache, PlaceThatCannotBeWritten) {
   cache = folder / "none/cache";
   EXPECT_EQ(bind(cache), MOE_NOT_FOUND) << moe_ctx_message(context->handle);
+  EXPECT_EQ(steps.names, std::vector<std::string>()); // nothing was packed
   EXPECT_EQ(moe_rt_weights(context->handle), nullptr);
 }

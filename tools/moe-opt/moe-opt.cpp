@@ -105,12 +105,15 @@ static Expected<std::unique_ptr<llvm::MemoryBuffer>> readInput(StringRef path) {
 
 /// Refuses outputs that would lose a file or a remark, before anything is
 /// computed.
-static Error checkOptions(const moe::EmitOptions &emit,
+static Error checkOptions(StringRef input, const moe::EmitOptions &emit,
                           const mlir::MlirOptMainConfig &config) {
   if (reportFile.getNumOccurrences() && config.shouldEmitRemarks())
     return moe::invalidInput("--report and --remarks-filter are both given, "
                              "but remarks go to one of them; leave one out "
                              "[moe-opt-report]");
+  if (reportFile.getNumOccurrences() && reportFile.empty())
+    return moe::invalidInput("--report is empty, expected a file or '-'; name "
+                             "one [moe-opt-report-empty]");
   if (reportFile == "-" && (emit.output == "-" || emit.output.empty()))
     return moe::invalidInput("the module and the report both go to stdout, "
                              "where nobody can tell them apart; name a file "
@@ -120,10 +123,14 @@ static Error checkOptions(const moe::EmitOptions &emit,
       return error;
   bool isText =
       emit.kind == moe::EmitKind::MLIR || emit.kind == moe::EmitKind::LLVM;
-  return moe::checkOutputs({{"-o", emit.output, isText},
-                            {"--emit-header", emit.header, /*isText=*/true},
-                            {"--report", reportFile, /*isText=*/true}},
-                           /*inputs=*/{});
+  moe::Output module = {"-o", emit.output, isText};
+  moe::Output header = {"--emit-header", emit.header, /*isText=*/true};
+  moe::Output report = {"--report", reportFile, /*isText=*/true};
+  if (Error error =
+          moe::checkOutputs({module, header, report}, /*inputs=*/{}))
+    return error;
+  // Only the module may take its own place.
+  return moe::checkOutputs({header, report}, input.str());
 }
 
 /// What --emit compiles is the text that the passes of the command line leave:
@@ -161,7 +168,7 @@ static Expected<bool> runPasses(StringRef input, const std::string &output,
   Expected<moe::EmitOptions> emit = readEmitOptions(output);
   if (!emit)
     return emit.takeError();
-  if (Error error = checkOptions(*emit, config))
+  if (Error error = checkOptions(input, *emit, config))
     return std::move(error);
   if (emit->kind != moe::EmitKind::MLIR)
     keepLocations();

@@ -134,15 +134,20 @@ Expected<Evaluation> moe::run::evaluate(LanguageModel &model,
   return std::move(evaluator.result);
 }
 
-Expected<double> moe::run::getAgreement(const Tensor &predictions,
-                                        const Tensor &others, StringRef name) {
-  if (!others.isLike(predictions.get()))
-    return invalidInput("--agreement was given " + typeText(others.get()) +
-                        " in '" + name + "', expected " +
-                        typeText(predictions.get()) +
-                        "; store what --output of an evaluation of the same "
-                        "windows has as 'predictions' "
-                        "[moe-run-agreement-shape]");
+Error moe::run::checkPredictions(const Tensor &predictions,
+                                 const Tensor &windows, StringRef file) {
+  moe_tensor expected = windows.get();
+  expected.dtype = MOE_I64;
+  --expected.shape[1];
+  if (predictions.isLike(expected))
+    return Error::success();
+  return invalidInput("--agreement was given " + typeText(predictions.get()) +
+                      " in '" + file + "', expected " + typeText(expected) +
+                      "; store what --output of an evaluation of the same "
+                      "windows has as 'predictions' [moe-run-agreement-shape]");
+}
+
+double moe::run::getAgreement(const Tensor &predictions, const Tensor &others) {
   int64_t same = 0;
   for (auto [mine, other] :
        zip_equal(predictions.elements<int64_t>(), others.elements<int64_t>()))

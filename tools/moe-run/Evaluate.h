@@ -37,11 +37,14 @@ llvm::Expected<Evaluation>
 evaluate(LanguageModel &model, const Tensor &windows, int64_t batch,
          llvm::function_ref<void(int64_t)> onWindows = nullptr);
 
+/// Refuses `predictions` that are not of an evaluation of such windows; `file`
+/// is where they come from.
+llvm::Error checkPredictions(const Tensor &predictions, const Tensor &windows,
+                             llvm::StringRef file);
+
 /// The share of predictions that two evaluations of the same windows have in
-/// common. `name` is that of `others`, for a message that refuses another
-/// shape.
-llvm::Expected<double> getAgreement(const Tensor &predictions,
-                                    const Tensor &others, llvm::StringRef name);
+/// common.
+double getAgreement(const Tensor &predictions, const Tensor &others);
 
 /// Refuses what cannot be evaluated: no window, windows of fewer than two
 /// tokens or more than `maxPositions` (0: not known).

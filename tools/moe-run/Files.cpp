@@ -20,8 +20,11 @@ static std::vector<std::string> listModelFiles(const Options &options) {
   if (!sys::fs::is_directory(options.path))
     return {options.path};
   std::vector<std::string> files;
-  if (options.session.weights.empty() && !options.session.randomWeights)
+  if (options.session.weights.empty() && !options.session.randomWeights) {
     files = listCheckpointFiles(options.path);
+    // It would win over the shards of an index.
+    files.push_back(options.path + "/model.safetensors");
+  }
   for (StringRef name :
        {"config.json", "generation_config.json", "tokenizer.model"})
     files.push_back((options.path + "/" + name).str());

@@ -304,8 +304,13 @@ Error Runner::findPrompts() {
 
 /// Refuses what the calls would, before anything is compiled.
 Error Runner::checkCalls() {
-  if (windows)
-    return checkWindows(*windows, getMaxPositions());
+  if (windows) {
+    if (Error error = checkWindows(*windows, getMaxPositions()))
+      return error;
+    return otherPredictions ? checkPredictions(*otherPredictions, *windows,
+                                               options.agreement->file)
+                            : Error::success();
+  }
   if (Error error = findPrompts())
     return error;
   if (options.maxNewTokens)
@@ -561,13 +566,10 @@ Error Runner::evaluateWindows() {
          << evaluation->numWindows << " windows: mean nll "
          << format("%.8g", evaluation->getMeanNll()) << " nats, top-1 accuracy "
          << format("%.8g", evaluation->getAccuracy());
-  if (otherPredictions) {
-    Expected<double> agreement = getAgreement(
-        evaluation->predictions, *otherPredictions, options.agreement->file);
-    if (!agreement)
-      return agreement.takeError();
-    text() << ", top-1 agreement " << format("%.8g", *agreement);
-  }
+  if (otherPredictions)
+    text() << ", top-1 agreement "
+           << format("%.8g",
+                     getAgreement(evaluation->predictions, *otherPredictions));
   text() << '\n';
   if (options.outputFile.empty())
     return Error::success();

@@ -29,7 +29,9 @@ static constexpr llvm::StringLiteral kText = "Remark";
 static std::string toJsonValue(const std::string &value) {
   Json parsed = Json::parse(value, /*cb=*/nullptr, /*allow_exceptions=*/false);
   bool isNumber = !parsed.is_discarded() && parsed.is_number();
-  return (isNumber ? parsed : Json(value)).dump();
+  return (isNumber ? parsed : Json(value))
+      .dump(/*indent=*/-1, ' ', /*ensure_ascii=*/false,
+            Json::error_handler_t::replace);
 }
 
 bool Report::Row::operator<(const Row &other) const {

@@ -43,9 +43,10 @@ typedef struct moe_ctx_options {
   /// A file for weights in the form that kernels want, which
   /// moe_ctx_bind_checkpoint reads instead of packing them again; null = none.
   /// It is written, completely or not at all, when it is missing or keeps the
-  /// weights of another module or checkpoint, which is told by how the module
-  /// wants them and by names, sizes and times of the checkpoint's files. A file
-  /// that is no such cache, or a damaged one, is refused.
+  /// weights of another module, checkpoint or version. A checkpoint is told by
+  /// names, sizes and times of its files, and by some bytes of each tensor. A
+  /// file that is no such cache, or a damaged one, is refused. Without effect
+  /// for a module that packs nothing.
   const char *packed_cache;
   /// Told while weights are bound: that `done` of `total` bytes of a step, such
   /// as "packing weights", are finished. On the thread that binds; null = none.

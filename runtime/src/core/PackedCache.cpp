@@ -11,6 +11,7 @@
 #include "core/Packing.h"
 #include "cpu/ThreadPool.h"
 #include "io/Checkpoint.h"
+#include "moe_rt/file.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -51,8 +52,10 @@ private:
 
 /// What a thread takes at a time.
 constexpr uint64_t chunkBytes = 4 << 20;
-/// What is done between two reports of progress.
-constexpr uint64_t roundBytes = 16 << 20;
+/// Chunks of a thread between two reports of progress.
+constexpr uint64_t chunksPerThread = 4;
+/// What is looked at of each tensor of a checkpoint to tell it from others.
+constexpr uint64_t sampleBytes = 256;
 
 /// Digests of the chunks of `data`, which is copied from `source` if there is
 /// one.
@@ -108,7 +111,8 @@ static void describe(const moe_weight &weight, Description &to) {
 
 static int64_t digestOfLayouts(const moe_module &module) {
   Description description;
-  description << MOE_ABI_VERSION << module.num_weights;
+  description << std::string(MOE_VERSION) << MOE_ABI_VERSION
+              << module.num_weights;
   for (int64_t i = 0; i < module.num_weights; ++i)
     describe(module.weights[i], description);
   return description.digest();
@@ -119,6 +123,16 @@ static int64_t digestOfSource(const moe_checkpoint &checkpoint) {
   for (const FileVersion &file : listFiles(checkpoint))
     description << file.name << static_cast<int64_t>(file.bytes)
                 << file.changedSeconds << file.changedNanoseconds;
+  // Times can be equal: images of containers set all of them to one.
+  for (size_t i = 0; i < moe_checkpoint_size(&checkpoint); ++i) {
+    const moe_file_tensor &tensor = *moe_checkpoint_at(&checkpoint, i);
+    description << std::string(tensor.name) << tensor.dtype << tensor.rank;
+    for (int32_t dim = 0; dim < tensor.rank; ++dim)
+      description << tensor.shape[dim];
+    uint64_t bytes = tensor.data ? std::min(tensor.bytes, sampleBytes) : 0;
+    const char *data = static_cast<const char *>(tensor.data);
+    description << digestOf(data + (tensor.bytes - bytes) / 2, bytes);
+  }
   return description.digest();
 }
 
@@ -126,7 +140,8 @@ static int64_t digestOfSource(const moe_checkpoint &checkpoint) {
 // Opening
 //===----------------------------------------------------------------------===//
 
-/// Increments with the format that the header describes.
+/// Increments with the format that the header describes, and when the bytes that
+/// packing writes change within one version of the project.
 static constexpr int64_t formatVersion = 1;
 static const char *const identityName = "moe.packed_cache";
 static const char *const digestsName = "moe.digests";
@@ -136,6 +151,7 @@ PackedCache::PackedCache(const char *path, const moe_module &module,
     : path(path), module(module),
       identity({formatVersion, digestOfLayouts(module),
                 digestOfSource(checkpoint)}) {
+  identity.push_back(digestOf(identity.data(), sizeof(int64_t) * 3));
   for (int64_t i = 0; i < module.num_weights; ++i)
     if (ownsPackedMemory(module.weights[i]))
       owners.push_back(i);
@@ -175,22 +191,32 @@ int32_t PackedCache::refuseDamaged(const std::string &tensor,
 }
 
 int32_t PackedCache::open(moe_error *error) {
-  if (!exists())
-    return MOE_OK;
+  if (exists())
+    if (int32_t status = openFile(error))
+      return status;
+  // Before everything is packed.
+  return isFilled() ? int32_t(MOE_OK)
+                    : moe_file_check_target(path.c_str(), error);
+}
+
+int32_t PackedCache::openFile(moe_error *error) {
   moe_checkpoint *raw = nullptr;
   moe_error why = {};
   int32_t status =
       moe_checkpoint_open(path.c_str(), /*headers_only=*/0, &raw, &why);
   std::unique_ptr<moe_checkpoint, Close> opened(raw);
-  if (status == MOE_OUT_OF_MEMORY)
-    return moe_error_set(error, status, "%s", why.message);
-  if (status != MOE_OK)
+  if (status == MOE_INVALID_DATA || status == MOE_INVALID_ARGUMENT)
     return refuseForeign(why.message, error);
+  if (status != MOE_OK) // of the system, with a tag of its own
+    return moe_error_set(error, status, "%s", why.message);
   auto extent = static_cast<int64_t>(identity.size());
   const moe_file_tensor *found = find(*opened, identityName, MOE_I64, extent);
   if (!found)
     return refuseForeign("it has no tensor 'moe.packed_cache'", error);
-  if (std::memcmp(found->data, identity.data(), found->bytes) != 0)
+  const auto *numbers = static_cast<const int64_t *>(found->data);
+  if (numbers[3] != digestOf(numbers, sizeof(int64_t) * 3))
+    return refuseDamaged(identityName, error);
+  if (std::memcmp(numbers, identity.data(), found->bytes) != 0)
     return MOE_OK;
   extent = static_cast<int64_t>(owners.size());
   if (!find(*opened, digestsName, MOE_I64, extent))
@@ -203,25 +229,29 @@ int32_t PackedCache::open(moe_error *error) {
 // Reading and writing
 //===----------------------------------------------------------------------===//
 
-/// Digests `job.data` chunk by chunk, and gives back the memory of the file
-/// that it is copied from.
-static int64_t digestAll(ChunkJob job, const moe_checkpoint *file,
-                         ThreadPool &pool, Progress &progress) {
+/// Digests `job.data` on all threads, some chunks at a time, each of which
+/// `finish` gets afterwards; its status ends the work if it is not MOE_OK.
+template <typename Finish>
+static int32_t digestAll(ChunkJob job, ThreadPool &pool, Progress &progress,
+                         int64_t &digest, const Finish &finish) {
   std::vector<int64_t> digests(static_cast<size_t>(countChunks(job.bytes)));
   job.digests = digests.data();
+  uint64_t roundBytes =
+      static_cast<uint64_t>(pool.size()) * chunksPerThread * chunkBytes;
   while (job.bytes > 0) {
     ChunkJob round = job;
     round.bytes = std::min(job.bytes, roundBytes);
     pool.run(digestChunk, &round, countChunks(round.bytes));
-    if (file)
-      releaseTensorData(*file, round.source, round.bytes);
+    if (int32_t status = finish(round))
+      return status;
     progress.advance(round.bytes);
     job.data += round.bytes;
     job.source += job.source ? round.bytes : 0;
     job.bytes -= round.bytes;
     job.digests += countChunks(round.bytes);
   }
-  return digestOf(digests.data(), digests.size() * sizeof(int64_t));
+  digest = digestOf(digests.data(), digests.size() * sizeof(int64_t));
+  return MOE_OK;
 }
 
 int32_t PackedCache::read(const PackedMemory &memory, ThreadPool &pool,
@@ -233,7 +263,13 @@ int32_t PackedCache::read(const PackedMemory &memory, ThreadPool &pool,
     return refuseDamaged(name, error);
   ChunkJob job = {memory.data, static_cast<const char *>(tensor->data),
                   memory.bytes, nullptr};
-  int64_t digest = digestAll(job, file.get(), pool, progress);
+  int64_t digest = 0;
+  auto release = [&](const ChunkJob &round) {
+    releaseTensorData(*file, round.source, round.bytes);
+    return int32_t(MOE_OK);
+  };
+  if (int32_t status = digestAll(job, pool, progress, digest, release))
+    return status;
   // `open` has found it, with a number for each owner.
   auto place = std::lower_bound(owners.begin(), owners.end(), memory.weight);
   const moe_file_tensor *digests = moe_checkpoint_find(file.get(), digestsName);
@@ -293,8 +329,11 @@ int32_t PackedCache::write(const std::vector<PackedMemory> &memories,
   std::vector<int64_t> digests;
   for (const PackedMemory &memory : memories) {
     ChunkJob job = {memory.data, nullptr, memory.bytes, nullptr};
-    digests.push_back(digestAll(job, /*file=*/nullptr, pool, progress));
-    if (int32_t status = append(memory.data, memory.bytes))
+    int64_t &digest = digests.emplace_back();
+    auto write = [&](const ChunkJob &round) {
+      return append(round.data, round.bytes);
+    };
+    if (int32_t status = digestAll(job, pool, progress, digest, write))
       return status;
   }
   if (int32_t status = append(digests.data(), digests.size() * sizeof(int64_t)))

@@ -7,8 +7,9 @@
 //===----------------------------------------------------------------------===//
 //
 // A cache is a .safetensors file with
-//   moe.packed_cache  I64 [3]: version of this format, digest of how the module
-//                     wants its weights, digest of the files they come from
+//   moe.packed_cache  I64 [4]: version of this format, digest of how this version
+//                     of the project packs what the module wants, digest of the
+//                     files it comes from, and of these three numbers
 //   INDEX.NAME        U8 [bytes]: the memory of a weight that owns some; INDEX
 //                     is its place in the module
 //   moe.digests       I64 [owners]: of each of these, in their order
@@ -47,7 +48,8 @@ public:
 
   /// Looks at the file. One that is missing, or that keeps the weights of
   /// another module or checkpoint, is no error: it is not filled. A file that
-  /// is no cache, or a damaged one, is refused.
+  /// is no cache, a damaged one, and a place that cannot be written when it is
+  /// not filled, are refused.
   int32_t open(moe_error *error);
   /// Whether the file has the weights.
   bool isFilled() const { return file != nullptr; }
@@ -72,6 +74,7 @@ private:
   const moe_file_tensor *find(const moe_checkpoint &opened,
                               const std::string &name, int32_t dtype,
                               int64_t extent) const;
+  int32_t openFile(moe_error *error);
   int32_t refuseForeign(const char *why, moe_error *error) const;
   int32_t refuseDamaged(const std::string &tensor, moe_error *error) const;
 
