@@ -107,8 +107,9 @@ protected:
       return static_cast<const char *>(
           static_cast<void *const *>(roots[weight])[0]);
     };
-    return std::string(first(0), panels * columns * 16 * 4 * 2) +
-           std::string(first(2), panels * (steps * 8 * 4 + 8 * 4) * 2);
+    constexpr size_t paired = panels * columns * 16 * sizeof(float) * 2,
+                     coded = panels * (steps * 8 * 4 + 8 * sizeof(float)) * 2;
+    return std::string(first(0), paired) + std::string(first(2), coded);
   }
   std::string bytesWithout() {
     EXPECT_EQ(bind(""), MOE_OK) << moe_ctx_message(context->handle);
@@ -222,8 +223,8 @@ TEST_F(PackedCache, DamageIsFound) {
   const std::string written = readCache();
   size_t data = 8 + static_cast<uint8_t>(written[0]) +
                 256 * static_cast<uint8_t>(written[1]);
-  // In the identity, in the first weight, at the end of the last one, and in the
-  // digests.
+  // In the identity, in the first weight, at the end of the last one, and in
+  // the digests.
   for (size_t at :
        {data + 3, data + 100, written.size() - 20, written.size() - 1}) {
     std::string damaged = written;

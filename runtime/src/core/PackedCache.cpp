@@ -140,8 +140,8 @@ static int64_t digestOfSource(const moe_checkpoint &checkpoint) {
 // Opening
 //===----------------------------------------------------------------------===//
 
-/// Increments with the format that the header describes, and when the bytes that
-/// packing writes change within one version of the project.
+/// Increments with the format that the header describes, and when the bytes
+/// that packing writes change within one version of the project.
 static constexpr int64_t formatVersion = 1;
 static const char *const identityName = "moe.packed_cache";
 static const char *const digestsName = "moe.digests";
