@@ -126,8 +126,7 @@ static Error checkOptions(StringRef input, const moe::EmitOptions &emit,
   moe::Output module = {"-o", emit.output, isText};
   moe::Output header = {"--emit-header", emit.header, /*isText=*/true};
   moe::Output report = {"--report", reportFile, /*isText=*/true};
-  if (Error error =
-          moe::checkOutputs({module, header, report}, /*inputs=*/{}))
+  if (Error error = moe::checkOutputs({module, header, report}, /*inputs=*/{}))
     return error;
   // Only the module may take its own place.
   return moe::checkOutputs({header, report}, input.str());
