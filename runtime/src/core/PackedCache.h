@@ -8,9 +8,9 @@
 //
 // A cache is a .safetensors file with
 //   moe.packed_cache  I64 [4]: version of this format, digest of how this
-//   version
-//                     of the project packs what the module wants, digest of the
-//                     files it comes from, and of these three numbers
+//                     version of the project packs what the module wants,
+//                     digest of the files it comes from, and of these three
+//                     numbers
 //   INDEX.NAME        U8 [bytes]: the memory of a weight that owns some; INDEX
 //                     is its place in the module
 //   moe.digests       I64 [owners]: of each of these, in their order
