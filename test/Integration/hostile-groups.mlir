@@ -3,7 +3,7 @@
 
 // REQUIRES: moe-run
 
-// RUN: python3 %S/../Tools/moe-run/Inputs/write_safetensors.py %t.in x:F32:2,4:1,1,1,1,2,2,2,2 none:F32:0,4: far:I32:3:-1000000000,1000000000,2000000000 back:I32:3:2,0,1
+// RUN: python3 %S/../Tools/moe-run/Inputs/write_safetensors.py %t.in x:F32:2,4:1,1,1,1,2,2,2,2 none:F32:0,4: two:F32:2,6:1,1,1,1,1,1,2,2,2,2,2,2 empty:F32:0,6: far:I32:3:-1000000000,1000000000,2000000000 back:I32:3:2,0,1
 
 // The kernels of packed weights, and the loops of other banks.
 // RUN: moe-run %s --random-weights=1 --entry=packed --input x=%t.in:x --input offsets=%t.in:far --input source=%t.in:far | FileCheck %s --check-prefix=GROUPED
@@ -13,6 +13,13 @@
 // RUN: moe-run %s --random-weights=1 --entry=loops --input x=%t.in:x --input offsets=%t.in:back --input source=%t.in:back | FileCheck %s --check-prefix=GROUPED
 // RUN: moe-run %s --random-weights=1 --entry=loops --input x=%t.in:none --input offsets=%t.in:far --input source=%t.in:far | FileCheck %s --check-prefix=GROUPED
 // GROUPED: y: f32 [3, 6]
+
+// Targets, of one thread and of several.
+// RUN: moe-run %s --random-weights=1 --entry=targets --input x=%t.in:x --input offsets=%t.in:far --input targets=%t.in:far --input init=%t.in:two | FileCheck %s --check-prefix=TARGETS
+// RUN: moe-run %s --random-weights=1 --entry=targets --input x=%t.in:x --input offsets=%t.in:back --input targets=%t.in:back --input init=%t.in:two --threads=3 | FileCheck %s --check-prefix=TARGETS
+// RUN: moe-run %s --random-weights=1 --entry=targets --input x=%t.in:x --input offsets=%t.in:far --input targets=%t.in:far --input init=%t.in:empty | FileCheck %s --check-prefix=NONE
+// TARGETS: y: f32 [2, 6]
+// NONE: y: f32 [0, 6]
 
 moe.weight @panels : !moe.bank<2x6x4xf32> from ["panels.{e}"]
 moe.weight @left : tensor<6x4xf32> from ["left"]
@@ -52,5 +59,16 @@ func.func @loops(%x: tensor<?x4xf32> {moe.name = "x", moe.shape = ["t", 4]},
   %right = moe.get_weight @right : tensor<6x4xf32>
   %bank = moe.make_bank %left, %right : tensor<6x4xf32> -> !moe.bank<2x6x4xf32>
   %y = call @grouped(%x, %offsets, %source, %bank) : (tensor<?x4xf32>, tensor<3xi32>, tensor<?xi32>, !moe.bank<2x6x4xf32>) -> tensor<?x6xf32>
+  return %y : tensor<?x6xf32>
+}
+
+func.func @targets(%x: tensor<?x4xf32> {moe.name = "x", moe.shape = ["t", 4]},
+                   %offsets: tensor<3xi32> {moe.name = "offsets"},
+                   %targets: tensor<?xi32> {moe.name = "targets", moe.shape = ["n"]},
+                   %init: tensor<?x6xf32> {moe.name = "init", moe.shape = ["m", 6]})
+    -> (tensor<?x6xf32> {moe.name = "y", moe.shape = ["m", 6]}) {
+  %bank = moe.get_weight @panels : !moe.bank<2x6x4xf32>
+  %y = moe.grouped_matmul %x[%targets] banks(%bank) offsets(%offsets) targets(%targets) outs(%init)
+      : (tensor<?x4xf32>, tensor<?xi32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<?xi32>, tensor<?x6xf32>) -> tensor<?x6xf32>
   return %y : tensor<?x6xf32>
 }

@@ -316,6 +316,7 @@ Error Session::Impl::load(std::unique_ptr<llvm::MemoryBuffer> object) {
   define("moe_rt_refuse", &moe_rt_refuse);
   define("moe_rt_workspace", &moe_rt_workspace);
   define("moe_rt_weights", &moe_rt_weights);
+  define("moe_rt_num_threads", &moe_rt_num_threads);
   define("moe_rt_parallel", &moe_rt_parallel);
   define("moe_reference_router", &moe_reference_router);
   define("moe_reference_plan", &moe_reference_plan);

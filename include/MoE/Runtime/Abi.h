@@ -304,6 +304,9 @@ void *moe_rt_workspace(struct moe_ctx *ctx, uint64_t bytes);
 /// table of `experts` base pointers of a bank.
 void *const *moe_rt_weights(struct moe_ctx *ctx);
 
+/// How many threads share the iterations of moe_rt_parallel; at least 1.
+int64_t moe_rt_num_threads(struct moe_ctx *ctx);
+
 /// Runs body(env, i) for each i in [0, n), on the context's threads. Calls with
 /// different i may run at the same time; returns when all have.
 void moe_rt_parallel(struct moe_ctx *ctx, void (*body)(void *env, int64_t i),

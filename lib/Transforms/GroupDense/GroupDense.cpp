@@ -137,8 +137,8 @@ private:
     auto grouped = GroupedMatmulOp::create(
         rewriter, loc, init.getType(), rows, /*source=*/Value(),
         /*row_sums=*/Value(), bank,
-        /*offsets=*/Value(), ValueRange(), ValueRange(), ValueRange(), init,
-        CPUScheduleAttr());
+        /*offsets=*/Value(), /*targets=*/Value(), ValueRange(), ValueRange(),
+        ValueRange(), init, CPUScheduleAttr());
     {
       OpBuilder::InsertionGuard guard(rewriter);
       Type f32 = rewriter.getF32Type();

@@ -141,6 +141,7 @@ void moe::buildCompilePipeline(OpPassManager &pm,
     PackWeightsPassOptions pack;
     pack.targetFeatures = options.targetFeatures;
     pm.addPass(createPackWeightsPass(pack));
+    pm.addNestedPass<func::FuncOp>(createFuseCombinePass());
     AccountFlopsPassOptions account;
     account.failAbove = options.failOnDensify;
     pm.addNestedPass<func::FuncOp>(createAccountFlopsPass(account));

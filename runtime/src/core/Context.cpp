@@ -277,6 +277,8 @@ int32_t moe_ctx_num_threads(const moe_ctx *ctx) {
   return ctx ? ctx->pool.size() : 0;
 }
 
+int64_t moe_rt_num_threads(moe_ctx *ctx) { return ctx->pool.size(); }
+
 void moe_rt_parallel(moe_ctx *ctx, void (*body)(void *env, int64_t i),
                      void *env, int64_t n) {
   ctx->pool.run(body, env, n);

@@ -1854,6 +1854,24 @@ func.func @f(%x: tensor<?x4xf32>, %b: !moe.bank<2x6x4xf32>, %d: !moe.bank<2x6x4x
 
 // -----
 
+// moe-grouped-matmul-c12
+func.func @f(%x: tensor<4x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: tensor<3xi32>, %t: tensor<5xi32>, %i: tensor<3x6xf32>) {
+  // expected-error-re@+1 {{expected a target for each row, but got 5 targets of 4 rows{{.*}}[moe-grouped-matmul-c12]}}
+  %r = moe.grouped_matmul %x banks(%b) offsets(%o) targets(%t) outs(%i) : (tensor<4x4xf32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<5xi32>, tensor<3x6xf32>) -> tensor<3x6xf32>
+  return
+}
+
+// -----
+
+// moe-grouped-matmul-c12: of the rows that `source` has.
+func.func @f(%x: tensor<5x4xf32>, %b: !moe.bank<2x6x4xf32>, %o: tensor<3xi32>, %s: tensor<4xi32>, %t: tensor<5xi32>, %i: tensor<3x6xf32>) {
+  // expected-error-re@+1 {{expected a target for each row, but got 5 targets of 4 rows{{.*}}[moe-grouped-matmul-c12]}}
+  %r = moe.grouped_matmul %x[%s] banks(%b) offsets(%o) targets(%t) outs(%i) : (tensor<5x4xf32>, tensor<4xi32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<5xi32>, tensor<3x6xf32>) -> tensor<3x6xf32>
+  return
+}
+
+// -----
+
 //===----------------------------------------------------------------------===//
 // Entries
 //===----------------------------------------------------------------------===//

@@ -477,12 +477,20 @@ func.func @quantize_rows(%x: tensor<?x20xf32>, %one: memref<?x1xbf16>, %c1: memr
   return %y : tensor<?x6xf32>
 }
 
+// CHECK-LABEL: func.func @num_threads(
+func.func @num_threads() -> index {
+  // CHECK: moe.num_threads : index
+  %n = moe.num_threads : index
+  return %n : index
+}
+
 // moe-grouped-matmul-c5: two banks
 // moe-grouped-matmul-c6: per_row has the size of rows, not of source
 // moe-grouped-matmul-c7: per_column is E x M
 // moe-grouped-matmul-c8: elements are R x M
 // moe-grouped-matmul-c9: no body with one bank
 // moe-grouped-matmul-c10: bf16 in and out
+// moe-grouped-matmul-c12: as many targets as sources
 // CHECK-LABEL: func.func @grouped_matmul_with_body(
 func.func @grouped_matmul_with_body(%rows: tensor<3x4xbf16>, %source: tensor<5xi32>, %a: !moe.bank<2x6x4xf32>, %offsets: tensor<3xi32>,
                                     %scale: tensor<3xf32>, %bias: !moe.bank<2x6xbf16>, %old: tensor<5x6xf32>, %init: tensor<5x6xbf16>,
@@ -495,6 +503,9 @@ func.func @grouped_matmul_with_body(%rows: tensor<3x4xbf16>, %source: tensor<5xi
   ^bb0(%s0: f32, %s1: f32, %w: f32, %b: bf16, %e: f32, %i: bf16):
     moe.yield %b : bf16
   }
+  // CHECK: moe.grouped_matmul %{{.*}}[%{{.*}}] banks(%{{.*}}) offsets(%{{.*}}) targets(%{{.*}}) outs(%{{.*}}) : {{.*}} -> tensor<3x6xf32>
+  %t = moe.grouped_matmul %rows[%source] banks(%a) offsets(%offsets) targets(%source) outs(%f32)
+      : (tensor<3x4xbf16>, tensor<5xi32>, !moe.bank<2x6x4xf32>, tensor<3xi32>, tensor<5xi32>, tensor<3x6xf32>) -> tensor<3x6xf32>
   // CHECK: moe.grouped_matmul %{{.*}} banks(%{{.*}}) outs(%{{.*}}) {schedule = #moe.cpu_schedule<row_block = 6, lanes = 16, dot = fma>} :
   %z = moe.grouped_matmul %rows banks(%one) outs(%f32) {schedule = #moe.cpu_schedule<row_block = 6, lanes = 16, dot = fma>}
       : (tensor<3x4xbf16>, !moe.bank<1x6x4xf32>, tensor<3x6xf32>) -> tensor<3x6xf32>

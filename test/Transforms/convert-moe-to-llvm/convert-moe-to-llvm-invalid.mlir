@@ -61,3 +61,8 @@ module {
 moe.weight @w : tensor<4xf32> from ["a"]
 // expected-error-re@+1 {{expected to be inside a function{{.*}}[moe-to-llvm-outside]}}
 %0 = moe.get_weight @w : memref<4xf32>
+
+// -----
+
+// expected-error-re@+1 {{expected to be inside a function{{.*}}[moe-to-llvm-outside]}}
+%0 = moe.num_threads : index

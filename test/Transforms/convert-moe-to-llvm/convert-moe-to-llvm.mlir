@@ -177,3 +177,16 @@ func.func private @parallel(%n: index) {
   }
   return
 }
+
+// -----
+
+// The context knows how many threads there are.
+// CHECK-LABEL: func.func private @num_threads(
+// CHECK-SAME: %[[CTX:.*]]: !llvm.ptr)
+// CHECK: %[[COUNT:.*]] = llvm.call @moe_rt_num_threads(%[[CTX]]) : (!llvm.ptr) -> i64
+// CHECK: %[[INDEX:.*]] = arith.index_cast %[[COUNT]] : i64 to index
+// CHECK: return %[[INDEX]]
+func.func private @num_threads() -> index {
+  %n = moe.num_threads : index
+  return %n : index
+}

@@ -118,3 +118,35 @@ func.func @decoded(%x: memref<?x8xf32>, %b: !moe.bank<1x8x8xf32, #moe.quantized<
       : (memref<?x8xf32>, !moe.bank<1x8x8xf32, #moe.quantized<bits = 8, scale = f32>, #moe.packed<panel = 8, depth = 4>>, memref<?x8xf32>) -> ()
   return
 }
+
+// -----
+
+// With targets, threads share the panels of all groups that have rows.
+// CHECK-LABEL: func.func @targets(
+// CHECK-SAME: %[[H:[^:]*]]: memref<?x4xf32>, %[[BANK:[^:]*]]: !moe.bank<{{.*}}>, %[[OFFSETS:[^:]*]]: memref<4xi32>, %[[TARGETS:[^:]*]]: memref<?xi32>, %[[Y:[^:]*]]: memref<?x40xf32>
+// CHECK: %[[BUSY:.*]] = memref.alloc() : memref<3xindex>
+// CHECK: moe.num_threads
+// Of 5 panels: what divides both, and the blocks of targets for the rest.
+// CHECK: arith.remui %{{.*}}, %c5
+// CHECK: scf.parallel
+// CHECK: %[[GROUP:.*]] = memref.load %[[BUSY]]
+// The search for the first and the last row of the block.
+// CHECK: math.ctlz
+// CHECK-COUNT-2: memref.load %[[TARGETS]]
+// CHECK: moe.bank_slice %[[BANK]][%[[GROUP]]]
+// CHECK: case 1 {
+// A target that does not exist is row 0.
+// CHECK: %[[TARGET:.*]] = memref.load %[[TARGETS]]
+// CHECK: arith.cmpi ult
+// CHECK: %[[ROW:.*]] = arith.select
+// What is added to comes into the cache first.
+// CHECK-COUNT-2: memref.prefetch %[[Y]][%[[ROW]], %{{.*}}], write, locality<3>, data
+// CHECK: vector.fma
+// CHECK: %[[OLD:.*]] = vector.load %[[Y]][%[[ROW]],
+// CHECK: %[[NEW:.*]] = arith.addf %[[OLD]]
+// CHECK: vector.store %[[NEW]], %[[Y]][%[[ROW]],
+func.func @targets(%h: memref<?x4xf32>, %b: !moe.bank<3x40x4xf32, #moe.packed<panel = 8, depth = 1>>, %o: memref<4xi32>, %t: memref<?xi32>, %y: memref<?x40xf32>) {
+  moe.grouped_matmul %h banks(%b) offsets(%o) targets(%t) outs(%y) {schedule = #moe.cpu_schedule<row_block = 2, lanes = 4, dot = fma>}
+      : (memref<?x4xf32>, !moe.bank<3x40x4xf32, #moe.packed<panel = 8, depth = 1>>, memref<4xi32>, memref<?xi32>, memref<?x40xf32>) -> ()
+  return
+}

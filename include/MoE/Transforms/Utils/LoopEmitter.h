@@ -164,6 +164,14 @@ public:
   void forEach(int64_t count, function_ref<void(Value)> body) {
     forEach(index(0), index(count), body);
   }
+  /// Threads share the iterations.
+  void forParallel(Value count, function_ref<void(Value)> body) {
+    auto loop = scf::ParallelOp::create(
+        *this, ValueRange{index(0)}, ValueRange{count}, ValueRange{index(1)});
+    OpBuilder::InsertionGuard guard(*this);
+    setInsertionPoint(loop.getBody()->getTerminator());
+    body(loop.getInductionVars().front());
+  }
   /// Cuts [0, count) into at most `most` ranges of about `grain` or more, which
   /// threads share: `body` gets the number of a range, its first and its end.
   /// Memory that a range needs is allocated outside, `most` times.
@@ -171,15 +179,12 @@ public:
                  function_ref<void(Value range, Value low, Value high)> body) {
     Value wanted = arith::CeilDivSIOp::create(*this, count, index(grain));
     Value ranges = minIndex(wanted, index(most));
-    auto loop = scf::ParallelOp::create(
-        *this, ValueRange{index(0)}, ValueRange{ranges}, ValueRange{index(1)});
-    OpBuilder::InsertionGuard guard(*this);
-    setInsertionPoint(loop.getBody()->getTerminator());
-    Value i = loop.getInductionVars().front();
-    auto boundary = [&](Value i) -> Value {
-      return arith::DivUIOp::create(*this, mul(i, count), ranges);
-    };
-    body(i, boundary(i), boundary(add(i, index(1))));
+    forParallel(ranges, [&](Value i) {
+      auto boundary = [&](Value i) -> Value {
+        return arith::DivUIOp::create(*this, mul(i, count), ranges);
+      };
+      body(i, boundary(i), boundary(add(i, index(1))));
+    });
   }
   /// A loop that carries values: `body` maps (i, carried) to the next ones.
   SmallVector<Value>

@@ -669,6 +669,14 @@ LogicalResult GroupedMatmulOp::verify() {
   ArrayRef<int64_t> init = getInit().getType().getShape();
   BankType bank = getBankType();
   int64_t numRows = getSource() ? getSource().getType().getDimSize(0) : rows[0];
+  if (getTargets()) {
+    int64_t numTargets = getTargets().getType().getDimSize(0);
+    if (!compatible(numTargets, numRows))
+      return emitOpError("expected a target for each row, but got ")
+             << numTargets << " targets of " << numRows
+             << " rows [moe-grouped-matmul-c12]";
+    numRows = init[0];
+  }
   if (bank.getSliceShape().size() != 2 ||
       !compatible(bank.getSliceShape()[1], rows[1]) ||
       !compatible(bank.getSliceShape()[0], init[1]) ||
@@ -727,6 +735,23 @@ LogicalResult GroupedMatmulOp::verifyRegions() {
 
 bool GroupedMatmulOp::readsInit() {
   return !hasBody() || !getBody().getArguments().back().use_empty();
+}
+
+void GroupedMatmulOp::createDefaultBody(OpBuilder &builder) {
+  OpBuilder::InsertionGuard guard(builder);
+  Location loc = getLoc();
+  Type f32 = builder.getF32Type();
+  Block *block = builder.createBlock(&getBody(), {}, {f32, f32}, {loc, loc});
+  Value result = arith::AddFOp::create(builder, loc, block->getArgument(1),
+                                       block->getArgument(0));
+  YieldOp::create(builder, loc, result);
+}
+
+BlockArgument GroupedMatmulOp::addPerRow(Value operand) {
+  unsigned index = getBanks().size() + getPerRow().size();
+  getPerRowMutable().append(operand);
+  Type element = cast<ShapedType>(operand.getType()).getElementType();
+  return getBody().front().insertArgument(index, element, getLoc());
 }
 
 void GroupedMatmulOp::getEffects(

@@ -191,8 +191,8 @@ private:
         type.getElementType());
     auto grouped = GroupedMatmulOp::create(
         builder, op.getLoc(), init.getType(), rows, isInput ? source : Value(),
-        /*row_sums=*/Value(), banks, op.getOffsets(), ValueRange(), perColumn,
-        ValueRange(), init, CPUScheduleAttr());
+        /*row_sums=*/Value(), banks, op.getOffsets(), /*targets=*/Value(),
+        ValueRange(), perColumn, ValueRange(), init, CPUScheduleAttr());
     buildBody(grouped, value, sums, vectors.getArrayRef());
     return materialized[value] = grouped.getResult(0);
   }

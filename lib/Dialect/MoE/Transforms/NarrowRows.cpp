@@ -119,12 +119,9 @@ private:
     Location loc = op.getLoc();
     size_t numBanks = op.getBanks().size();
     if (!op.hasBody())
-      createBody(op);
+      op.createDefaultBody(rewriter);
+    BlockArgument scale = op.addPerRow(scales);
     Block &body = op.getBody().front();
-    unsigned index = numBanks + op.getPerRow().size();
-    op.getPerRowMutable().append(scales);
-    BlockArgument scale =
-        body.insertArgument(index, rewriter.getF32Type(), loc);
     rewriter.setInsertionPointToStart(&body);
     for (BlockArgument sum : body.getArguments().take_front(numBanks)) {
       if (sum.use_empty())
@@ -132,17 +129,6 @@ private:
       Value scaled = arith::MulFOp::create(rewriter, loc, sum, scale);
       sum.replaceAllUsesExcept(scaled, scaled.getDefiningOp());
     }
-  }
-
-  /// What an op without a body computes: init + sum.
-  void createBody(GroupedMatmulOp op) {
-    Location loc = op.getLoc();
-    Type f32 = rewriter.getF32Type();
-    Block *body =
-        rewriter.createBlock(&op.getBody(), {}, {f32, f32}, {loc, loc});
-    Value result = arith::AddFOp::create(rewriter, loc, body->getArgument(1),
-                                         body->getArgument(0));
-    YieldOp::create(rewriter, loc, result);
   }
 
   Value convert(Value rows, Type element) {

@@ -357,6 +357,13 @@ struct TileExpertsPass
     });
     IRRewriter rewriter(&getContext());
     for (Operation *op : ops) {
+      if (auto matmul = dyn_cast<GroupedMatmulOp>(op);
+          matmul && matmul.getTargets()) {
+        op->emitOpError("expected a schedule with targets, which loops over "
+                        "tiles cannot follow; use weights as its banks and run "
+                        "moe-pack-weights first [moe-tile-experts-targets]");
+        return signalPassFailure();
+      }
       rewriter.setInsertionPoint(op);
       Value result = isa<ExpertsOp>(op)
                          ? lower(rewriter, cast<ExpertsOp>(op))

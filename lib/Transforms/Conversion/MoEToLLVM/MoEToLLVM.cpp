@@ -16,6 +16,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/SymbolTable.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 namespace mlir::moe {
 #define GEN_PASS_DEF_CONVERTMOETOLLVMPASS
@@ -99,7 +100,7 @@ private:
         auto function = op->getParentOfType<func::FuncOp>();
         auto call = dyn_cast<func::CallOp>(op);
         bool uses =
-            isa<GetWeightOp, scf::ParallelOp>(op) ||
+            isa<GetWeightOp, NumThreadsOp, scf::ParallelOp>(op) ||
             (call &&
              users.contains(symbols.lookup<func::FuncOp>(call.getCallee())));
         if (uses && function)
@@ -119,13 +120,13 @@ private:
                         "table of weights [moe-to-llvm-nested]");
         return WalkResult::interrupt();
       }
-      if (isa<GetWeightOp, BankSliceOp, MakeBankOp>(op) &&
+      if (isa<GetWeightOp, BankSliceOp, MakeBankOp, NumThreadsOp>(op) &&
           !op->getParentOfType<func::FuncOp>()) {
         op->emitOpError("expected to be inside a function "
                         "[moe-to-llvm-outside]");
         return WalkResult::interrupt();
       }
-      if (isa<WeightOp, GetWeightOp, BankSliceOp, MakeBankOp>(op))
+      if (isa<WeightOp, GetWeightOp, BankSliceOp, MakeBankOp, NumThreadsOp>(op))
         return WalkResult::advance();
       op->emitOpError("expected to be lowered before "
                       "[moe-to-llvm-unlowered]");
@@ -174,12 +175,9 @@ private:
   void lowerOps(ModuleOp module) {
     module.walk([&](Operation *op) {
       OpBuilder builder(op);
-      if (auto get = dyn_cast<GetWeightOp>(op))
-        lower(builder, get);
-      else if (auto slice = dyn_cast<BankSliceOp>(op))
-        lower(builder, slice);
-      else if (auto bank = dyn_cast<MakeBankOp>(op))
-        lower(builder, bank);
+      TypeSwitch<Operation *>(op)
+          .Case<GetWeightOp, BankSliceOp, MakeBankOp, NumThreadsOp>(
+              [&](auto op) { lower(builder, op); });
     });
   }
 
@@ -228,6 +226,16 @@ private:
     if (auto type = dyn_cast<MemRefType>(op.getType()))
       pointer = createMemRef(builder, op.getLoc(), type, pointer);
     op.getResult().replaceAllUsesWith(pointer);
+    op.erase();
+  }
+
+  void lower(OpBuilder &builder, NumThreadsOp op) {
+    Value count =
+        callRuntime(builder, op.getLoc(), getOperation(), "moe_rt_num_threads",
+                    builder.getI64Type(), contextOf(op));
+    Value index = arith::IndexCastOp::create(builder, op.getLoc(),
+                                             builder.getIndexType(), count);
+    op.getResult().replaceAllUsesWith(index);
     op.erase();
   }
 

@@ -28,20 +28,36 @@ public:
     for (int64_t i = 0; i < task.numRows; ++i) {
       Value row =
           i == 0 ? task.firstRow : emit.add(task.firstRow, emit.index(i));
-      rows.push_back(row);
-      task.sources.push_back(op.getSource() ? sourceOf(row) : row);
+      task.sources.push_back(
+          op.getSource() ? rowAt(op.getSource(), row, op.getRows()) : row);
+      rows.push_back(op.getTargets() ? rowAt(op.getTargets(), row, op.getInit())
+                                     : row);
     }
+    if (op.getTargets())
+      fetchTargets();
     finish(op.getBankType().getQuantized() ? emitQuantizedSums(emit, op, task)
                                            : emitFloatSums(emit, op, task));
   }
 
 private:
-  /// The row that is read for `row` of the result. Sources may be data of a
+  /// The row of `matrix` that `numbers` has for `row`. They may be data of a
   /// caller: whatever they are, it is one of those that there are.
-  Value sourceOf(Value row) {
-    Value source = emit.toIndex(emit.load(op.getSource(), {row}));
-    Value exists = emit.isInside(source, emit.dim(op.getRows(), 0));
-    return emit.select(exists, source, emit.index(0));
+  Value rowAt(Value numbers, Value row, Value matrix) {
+    Value number = emit.toIndex(emit.load(numbers, {row}));
+    Value exists = emit.isInside(number, emit.dim(matrix, 0));
+    return emit.select(exists, number, emit.index(0));
+  }
+
+  /// What is added to comes into the cache while the sums are computed: it is
+  /// anywhere, and nothing else would ask for it early.
+  void fetchTargets() {
+    Value firstColumn = emit.mul(task.panel, emit.index(packed.getPanel()));
+    for (Value row : rows)
+      for (int64_t v = 0; v < vectors; ++v)
+        memref::PrefetchOp::create(
+            emit, op.getInit(),
+            ValueRange{row, emit.add(firstColumn, emit.index(v * lanes))},
+            /*isWrite=*/true, /*localityHint=*/3, /*isDataCache=*/true);
   }
 
   VectorType vectorOf(Type element) { return VectorType::get(lanes, element); }

@@ -536,11 +536,16 @@ def MoE_GroupedMatmulOp : MoE_Op<"grouped_matmul", [
     A bank holds matrices as checkpoints do, [out, in]. Without a body there is
     one bank, and the result is init + sum. Without offsets all rows are group 0.
     With `source`, the row that is read is source[r] instead of r, of `rows` and
-    of `per_row`. Products and sums are f32; the order of summation is not
+    of `per_row`. With `targets`, the row of result, init and `elements` is
+    targets[r] instead of r: rows are taken in their order, and init is what the
+    ones before have left, so that a body that adds to it sums the rows of a
+    target; the targets of a group ascend, else it is not specified which of its
+    rows count. Products and sums are f32; the order of summation is not
     specified. Rows may be codes (i8) where the banks are quantized; `row_sums`
     then holds their sums over the columns of each scale of a bank, as
-    `moe.quantize_rows` computes them. Rows from the last offset on keep the value
-    of `init`. Banks whose layout has several ways come in the order of the ways.
+    `moe.quantize_rows` computes them. Rows of the result that no row of a group
+    computes keep the value of `init`. Banks whose layout has several ways come
+    in the order of the ways.
 
     ```mlir
     %y = moe.grouped_matmul %rows banks(%bank) offsets(%offsets) outs(%init)
@@ -555,12 +560,23 @@ def MoE_GroupedMatmulOp : MoE_Op<"grouped_matmul", [
       %p = arith.mulf %g, %u : f32
       moe.yield %p : f32
     }
+
+    %z = moe.grouped_matmul %h banks(%down) offsets(%offsets) targets(%source)
+      per_row(%weights) outs(%zeros) : (tensor<?x256xf32>,
+         !moe.bank<8x192x256xbf16>, tensor<9xi32>, tensor<?xi32>, tensor<?xf32>,
+         tensor<?x192xf32>) -> tensor<?x192xf32> {
+    ^bb0(%d: f32, %w: f32, %old: f32):
+      %p = arith.mulf %d, %w : f32
+      %s = arith.addf %old, %p : f32
+      moe.yield %s : f32
+    }
     ```
   }];
   let arguments = (ins MoE_Rows:$rows, Optional<MoE_IntVector>:$source,
                        Optional<MoE_IntMatrix>:$row_sums,
                        Variadic<MoE_BankType>:$banks,
                        Optional<MoE_IntVector>:$offsets,
+                       Optional<MoE_IntVector>:$targets,
                        Variadic<MoE_FloatVector>:$per_row,
                        Variadic<MoE_BankType>:$per_column,
                        Variadic<MoE_FloatMatrix>:$elements,
@@ -570,9 +586,9 @@ def MoE_GroupedMatmulOp : MoE_Op<"grouped_matmul", [
   let regions = (region MaxSizedRegion<1>:$body);
   let assemblyFormat = [{
     $rows (`[` $source^ `]`)? (`row_sums` `(` $row_sums^ `)`)? `banks` `(` $banks `)`
-    (`offsets` `(` $offsets^ `)`)? (`per_row` `(` $per_row^ `)`)?
-    (`per_column` `(` $per_column^ `)`)? (`elements` `(` $elements^ `)`)?
-    `outs` `(` $init `)` attr-dict `:` functional-type(operands, results)
+    (`offsets` `(` $offsets^ `)`)? (`targets` `(` $targets^ `)`)?
+    (`per_row` `(` $per_row^ `)`)? (`per_column` `(` $per_column^ `)`)?
+    (`elements` `(` $elements^ `)`)? `outs` `(` $init `)` attr-dict `:` functional-type(operands, results)
     ($body^)?
   }];
   let hasVerifier = 1;
@@ -587,7 +603,25 @@ def MoE_GroupedMatmulOp : MoE_Op<"grouped_matmul", [
     }
     /// What the body computes from init[r, n] is part of the result.
     bool readsInit();
+    /// Without a body: gives it the one that says the same, init + sum.
+    void createDefaultBody(::mlir::OpBuilder &builder);
+    /// Adds an operand to those per row; returns what the body gets of it.
+    ::mlir::BlockArgument addPerRow(::mlir::Value operand);
   }];
+}
+
+def MoE_NumThreadsOp : MoE_Op<"num_threads", [Pure]> {
+  let summary = "how many threads share the iterations of a parallel loop";
+  let description = [{
+    At least 1, and the same throughout a call. What is computed must not depend
+    on it: it is for cutting work into as many pieces.
+
+    ```mlir
+    %threads = moe.num_threads : index
+    ```
+  }];
+  let results = (outs Index:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
 }
 
 def MoE_YieldOp : MoE_Op<"yield", [Pure, ReturnLike, Terminator,

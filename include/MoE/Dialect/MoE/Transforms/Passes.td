@@ -65,6 +65,27 @@ def GroupMatmulsPass : Pass<"moe-group-matmuls"> {
     Statistic<"numMissed", "missed", "experts that stayed as they are">];
 }
 
+def FuseCombinePass : Pass<"moe-fuse-combine"> {
+  let summary = "sums the rows of a token where they are computed";
+  let description = [{
+    A `moe.combine` of rows that only a `moe.grouped_matmul` computes becomes part
+    of it: its `targets` are the tokens of the rows, and its body multiplies by
+    the weight of the row and adds to what the token has. The rows never reach
+    memory. The terms of a token are then added in the order of the experts, not
+    of the slots, whatever the number of threads.
+
+    *Expects* schedules: a grouped matmul without one stays as it is. So does a
+    combine that passes tokens through; a remark says why.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::moe::MoEDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numFused", "fused", "combines that became part of a matmul">,
+    Statistic<"numMissed", "missed", "combines that stayed as they are">];
+}
+
 def NarrowRowsPass : Pass<"moe-narrow-rows"> {
   let summary = "gives rows the type of the narrow weights that they meet";
   let description = [{

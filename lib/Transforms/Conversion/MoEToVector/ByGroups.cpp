@@ -1,0 +1,127 @@
+//===- ByGroups.cpp - Grouped matmuls as units of one group and panel
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A unit of work is one panel of the banks of one group, times all rows of the
+// group. Units are ordered by group and panel, so that consecutive ones read
+// consecutive memory. Each thread gets ranges of equal cost of this order,
+// whatever the sizes of the groups:
+//
+//   start[e] = cost of the units before those of group e
+//   parallel for range in ranges:
+//     for the units of that range:
+//       for the rows of the group, in blocks of almost equal size:
+//         micro-kernel
+//
+//===----------------------------------------------------------------------===//
+
+#include "Groups.h"
+
+using namespace mlir;
+using namespace mlir::moe;
+
+namespace {
+
+/// Rows below which a panel costs the time to read it, whatever their number:
+/// arithmetic takes less. In the order of peak / bandwidth on today's cores.
+constexpr int64_t kRowsOfReading = 8;
+
+class UnitLoops {
+public:
+  UnitLoops(LoopEmitter &emit, GroupedMatmulOp op)
+      : emit(emit), work(emit, op), groups(work.getNumGroups()),
+        panels(work.getNumPanels()) {}
+
+  void run(int64_t maxRanges) {
+    start = emit.alloc({groups + 1}, emit.getIndexType());
+    Value total = computeStarts();
+    emit.forRanges(total, 1, maxRanges,
+                   [&](Value, Value low, Value high) { emitRange(low, high); });
+  }
+
+private:
+  /// The cost of one unit of a group of `rows` rows.
+  Value unitCost(Value rows) {
+    Value cost = emit.maxIndex(rows, emit.index(kRowsOfReading));
+    Value isEmpty = emit.equal(rows, emit.index(0));
+    return emit.select(isEmpty, emit.index(0), cost);
+  }
+
+  /// Fills `start` and returns the cost of all units.
+  Value computeStarts() {
+    Value zero = emit.index(0);
+    emit.store(zero, start, {zero});
+    SmallVector<Value> total =
+        emit.fold(zero, emit.index(groups), ValueRange{zero},
+                  [&](Value e, ValueRange carried) -> SmallVector<Value> {
+                    Value next = emit.add(e, emit.index(1));
+                    Value rows = work.rowsOf(e).second;
+                    Value cost = emit.mul(unitCost(rows), emit.index(panels));
+                    Value sum = emit.add(carried[0], cost);
+                    emit.store(sum, start, {next});
+                    return {sum};
+                  });
+    return total.front();
+  }
+
+  /// The last group that starts at or before `cost`.
+  Value findGroup(Value cost) {
+    int64_t steps = llvm::Log2_64_Ceil(groups + 1);
+    SmallVector<Value> bounds =
+        emit.fold(emit.index(0), emit.index(steps),
+                  ValueRange{emit.index(0), emit.index(groups)},
+                  [&](Value, ValueRange bounds) -> SmallVector<Value> {
+                    Value middle = arith::ShRUIOp::create(
+                        emit, emit.add(bounds[0], bounds[1]), emit.index(1));
+                    Value after = emit.less(cost, emit.load(start, {middle}));
+                    return {emit.select(after, bounds[0], middle),
+                            emit.select(after, middle, bounds[1])};
+                  });
+    return bounds.front();
+  }
+
+  /// The units whose first piece of cost is in [low, high).
+  void emitRange(Value low, Value high) {
+    Value one = emit.index(1);
+    Value first = findGroup(low);
+    Value last = findGroup(emit.sub(high, one));
+    emit.forEach(first, emit.add(last, one), [&](Value e) {
+      std::pair<Value, Value> range = work.rowsOf(e);
+      Value from = range.first, rows = range.second;
+      emit.ifThen(emit.less(emit.index(0), rows), [&] {
+        Value cost = unitCost(rows);
+        Value begin = emit.load(start, {e});
+        auto unitAt = [&](Value position) -> Value {
+          Value inside =
+              emit.maxIndex(emit.index(0), emit.sub(position, begin));
+          Value unit = arith::CeilDivUIOp::create(emit, inside, cost);
+          return emit.minIndex(unit, emit.index(panels));
+        };
+        KernelTask task = work.taskOf(e);
+        emit.forEach(unitAt(low), unitAt(high), [&](Value panel) {
+          task.panel = panel;
+          // A panel lies behind the one before, also across experts; behind
+          // the last one nothing is read, since asking cannot fail.
+          Value next = emit.add(panel, emit.index(1));
+          work.emitRows(task, from, rows, work.addressOf(task, next));
+        });
+      });
+    });
+  }
+
+  LoopEmitter &emit;
+  Groups work;
+  int64_t groups, panels;
+  Value start; ///< cost of the units before those of each group
+};
+
+} // namespace
+
+void moe::emitByGroups(LoopEmitter &emit, GroupedMatmulOp op,
+                       int64_t maxRanges) {
+  UnitLoops(emit, op).run(maxRanges);
+}

@@ -1,0 +1,110 @@
+//===- Groups.cpp - The groups of a grouped matmul, and their rows
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Groups.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+using namespace mlir::moe;
+
+Value Groups::countRows() {
+  Value zero = emit.index(0);
+  Value count = emit.dim(op.getTargets() ? op.getTargets() : op.getInit(), 0);
+  for (auto [numbers, matrix] :
+       {std::pair<Value, Value>(op.getSource(), op.getRows()),
+        {op.getTargets(), op.getInit()}})
+    if (numbers)
+      count = emit.select(emit.less(zero, emit.dim(matrix, 0)), count, zero);
+  return count;
+}
+
+std::pair<Value, Value> Groups::rowsOf(Value group) {
+  Value all = countRows(), zero = emit.index(0);
+  if (!op.getOffsets())
+    return {zero, all};
+  auto clamped = [&](Value at, Value low) -> Value {
+    Value offset = emit.toIndex(emit.load(op.getOffsets(), {at}));
+    return emit.maxIndex(emit.minIndex(offset, all), low);
+  };
+  Value first = clamped(group, zero);
+  Value end = clamped(emit.add(group, emit.index(1)), first);
+  return {first, emit.sub(end, first)};
+}
+
+Value Groups::slice(Value operand, Value group) {
+  return BankSliceOp::create(
+      emit, cast<BankType>(operand.getType()).getSliceMemRefType(), operand,
+      group);
+}
+
+void Groups::emitRows(KernelTask &task, Value from, Value rows, Value next) {
+  int64_t most = op.getSchedule()->getRowBlock();
+  Value blocks = arith::CeilDivUIOp::create(emit, rows, emit.index(most));
+  auto boundary = [&](Value i) -> Value {
+    return arith::DivUIOp::create(emit, emit.mul(i, rows), blocks);
+  };
+  Value perBlock = planPrefetch(task, blocks);
+  Value first = arith::ShLIOp::create(
+      emit, next, arith::ConstantIntOp::create(emit, 8, 64));
+  emit.forEach(emit.index(0), blocks, [&](Value i) {
+    task.prefetch = emit.add(first, emit.mul(toI64(i), perBlock));
+    Value low = boundary(i);
+    Value count = emit.sub(boundary(emit.add(i, emit.index(1))), low);
+    task.firstRow = emit.add(from, low);
+    auto cases = llvm::to_vector(llvm::seq<int64_t>(1, most));
+    auto choose = scf::IndexSwitchOp::create(emit, TypeRange(), count, cases,
+                                             cases.size());
+    auto emitCase = [&](Region &region, int64_t numRows) {
+      OpBuilder::InsertionGuard guard(emit);
+      emit.setInsertionPointToStart(&region.emplaceBlock());
+      task.numRows = numRows;
+      emitMicroKernel(emit, op, task);
+      scf::YieldOp::create(emit);
+    };
+    for (auto [numRows, region] :
+         llvm::zip_equal(cases, choose.getCaseRegions()))
+      emitCase(region, numRows);
+    emitCase(choose.getDefaultRegion(), most);
+  });
+}
+
+/// While a panel is multiplied, the next one comes into the cache: each of
+/// `blocks` blocks of rows asks for its part. Sets the part of a step, and
+/// returns that of a block, both in units of 1 / 256 byte. One block waits
+/// for its own panel: the next one would come later.
+Value Groups::planPrefetch(KernelTask &task, Value blocks) {
+  int64_t steps = bank.getNumSteps();
+  auto constant = [&](int64_t value) -> Value {
+    return arith::ConstantIntOp::create(emit, value, 64);
+  };
+  Value bytes = constant(bank.getPanelBytes() * 256 / steps);
+  task.prefetchStep =
+      emit.select(emit.equal(blocks, emit.index(1)), constant(0),
+                  arith::DivUIOp::create(emit, bytes, toI64(blocks)));
+  return emit.mul(task.prefetchStep, constant(steps));
+}
+
+KernelTask Groups::taskOf(Value group) {
+  KernelTask task;
+  for (Value operand : op.getBanks())
+    task.banks.push_back(slice(operand, group));
+  for (Value operand : op.getPerColumn())
+    task.perColumn.push_back(slice(operand, group));
+  return task;
+}
+
+Value Groups::addressOf(const KernelTask &task, Value panel) {
+  Value base = toI64(
+      memref::ExtractAlignedPointerAsIndexOp::create(emit, task.banks.front()));
+  Value bytes = arith::ConstantIntOp::create(emit, bank.getPanelBytes(), 64);
+  return emit.add(base, emit.mul(toI64(panel), bytes));
+}
+
+Value Groups::toI64(Value index) {
+  return arith::IndexCastOp::create(emit, emit.getI64Type(), index);
+}

@@ -1,0 +1,55 @@
+//===- Groups.h - The groups of a grouped matmul, and their rows -*- C++ -*-
+//
+// Part of the moe-mlir project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_LIB_CONVERSION_MOETOVECTOR_GROUPS_H
+#define MOE_LIB_CONVERSION_MOETOVECTOR_GROUPS_H
+
+#include "MicroKernel.h"
+
+namespace mlir::moe {
+
+/// What both orders of work need of a grouped matmul.
+class Groups {
+public:
+  Groups(LoopEmitter &emit, GroupedMatmulOp op)
+      : emit(emit), op(op), bank(op.getBankType()) {}
+
+  int64_t getNumGroups() { return op.getNumGroups(); }
+  int64_t getNumPanels() { return bank.getNumPanels(); }
+
+  /// Rows that groups may have; none if there is no row to read or to write.
+  Value countRows();
+  /// The rows of a group as (first, count). Offsets may be data of a caller:
+  /// whatever they are, these are rows that there are.
+  std::pair<Value, Value> rowsOf(Value group);
+  /// The operands of a group.
+  KernelTask taskOf(Value group);
+  /// Where a panel of the group of `task` begins, as i64.
+  Value addressOf(const KernelTask &task, Value panel);
+  /// Rows [from, from + rows) times a panel, in blocks whose sizes differ by at
+  /// most one. Meanwhile the panel at `next` comes into the cache.
+  void emitRows(KernelTask &task, Value from, Value rows, Value next);
+
+private:
+  Value planPrefetch(KernelTask &task, Value blocks);
+  Value slice(Value operand, Value group);
+  Value toI64(Value index);
+
+  LoopEmitter &emit;
+  GroupedMatmulOp op;
+  BankType bank;
+};
+
+/// Emits a grouped matmul as units of one group and panel, in their order.
+void emitByGroups(LoopEmitter &emit, GroupedMatmulOp op, int64_t maxRanges);
+/// Emits a grouped matmul with targets as ranges of panels.
+void emitByTargets(LoopEmitter &emit, GroupedMatmulOp op);
+
+} // namespace mlir::moe
+
+#endif // MOE_LIB_CONVERSION_MOETOVECTOR_GROUPS_H
