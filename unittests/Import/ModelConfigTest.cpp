@@ -91,6 +91,24 @@ TEST(ModelConfig, Granite) {
   EXPECT_EQ(config.router.domain, ScoreDomain::Selected);
 }
 
+TEST(ModelConfig, GptOss) {
+  ModelConfig config = published("gpt-oss-20b");
+  EXPECT_TRUE(config.unknownKeys.empty());
+  EXPECT_EQ(config.dtype, DType::BF16) << "fixed by the class";
+  EXPECT_TRUE(config.qkvBias && config.outputBias && config.attentionSinks);
+  EXPECT_TRUE(config.router.bias && config.expertBiases);
+  EXPECT_EQ(config.router.domain, ScoreDomain::Selected);
+  ASSERT_TRUE(config.clampedGate);
+  EXPECT_EQ(config.clampedGate->slope, 1.702);
+  EXPECT_EQ(config.clampedGate->limit, 7);
+  EXPECT_EQ(config.layers[0].slidingWindow, 128);
+  EXPECT_FALSE(config.layers[1].slidingWindow);
+  EXPECT_EQ(config.layers[0].topK, 4);
+  ASSERT_TRUE(config.quantization);
+  EXPECT_EQ(config.quantization->format, StoredFormat::Mxfp4);
+  EXPECT_EQ(config.quantization->group, 32);
+}
+
 TEST(ModelConfig, DeepSeek) {
   ModelConfig config = published("deepseek-moe-16b");
   ASSERT_EQ(config.layers.size(), 28u);
@@ -116,8 +134,9 @@ TEST(ModelConfig, GoldensParseWithoutUnknownKeys) {
 }
 
 TEST(ModelConfig, SupportedModelTypesAreSorted) {
-  std::vector<std::string> expected = {"deepseek", "granitemoe", "mixtral",
-                                       "olmoe",    "qwen2_moe",  "qwen3_moe"};
+  std::vector<std::string> expected = {"deepseek", "gpt_oss", "granitemoe",
+                                       "mixtral",  "olmoe",   "qwen2_moe",
+                                       "qwen3_moe"};
   EXPECT_EQ(supportedModelTypes(), expected);
 }
 
@@ -152,6 +171,43 @@ TEST(ModelConfig, RopeOfBothTransformersVersions) {
   config["rope_parameters"]["factor"] = 2;
   EXPECT_EQ(parsed(config).unknownKeys,
             std::vector<std::string>{"rope_parameters.factor"});
+}
+
+/// Values of transformers 5.23.0.
+TEST(ModelConfig, YarnStretchesSlowRotations) {
+  json config = readConfig("gpt-oss-20b");
+  auto expectFrequencies =
+      [&](std::initializer_list<std::pair<size_t, double>> expected) {
+        std::vector<double> found = rotaryFrequencies(parsed(config));
+        ASSERT_EQ(found.size(), 32u);
+        for (auto [pair, frequency] : expected)
+          EXPECT_NEAR(found[pair], frequency, 1e-6 * frequency) << pair;
+      };
+  EXPECT_NEAR(parsed(config).yarn->attentionFactor, 1.3465735902799727, 1e-15);
+  expectFrequencies({{0, 1.0},
+                     {7, 0.07374456524848938},
+                     {8, 0.05081327259540558},
+                     {9, 0.031705696135759354},
+                     {12, 0.006794959306716919},
+                     {17, 0.00012931869423482567},
+                     {18, 3.830881178146228e-05},
+                     {31, 3.023511396804679e-07}});
+  config["rope_scaling"].erase("truncate"); // the default is true
+  expectFrequencies({{8, 0.05081327259540558},
+                     {9, 0.031620752066373825},
+                     {12, 0.007015713956207037},
+                     {17, 0.0002279478358104825},
+                     {18, 3.830881178146228e-05}});
+  config["rope_scaling"]["attention_factor"] = 2;
+  EXPECT_EQ(parsed(config).yarn->attentionFactor, 2);
+  config["rope_scaling"].erase("attention_factor");
+  config["rope_scaling"]["mscale"] = 2;
+  config["rope_scaling"]["mscale_all_dim"] = 1;
+  EXPECT_NEAR(parsed(config).yarn->attentionFactor,
+              (0.2 * std::log(32) + 1) / (0.1 * std::log(32) + 1), 1e-15);
+  config["rope_scaling"]["beta"] = 2;
+  EXPECT_EQ(parsed(config).unknownKeys,
+            std::vector<std::string>{"rope_scaling.beta"});
 }
 
 TEST(ModelConfig, NullMeansAsManyKvHeadsAsHeads) {
@@ -360,8 +416,20 @@ TEST(ModelConfig, RefusesBadValues) {
       {"mixtral-8x7b", set("head_dim", 127), "[moe-config-heads]"},
       {"mixtral-8x7b", set("num_experts_per_tok", 9), "[moe-config-experts]"},
       {"mixtral-8x7b",
-       set("rope_scaling", {{"rope_type", "yarn"}, {"factor", 4.0}}),
+       set("rope_scaling", {{"rope_type", "linear"}, {"factor", 4.0}}),
        "[moe-config-rope]"},
+      {"mixtral-8x7b",
+       set("rope_scaling", {{"rope_type", "yarn"}, {"factor", 4.0}}),
+       "[moe-config-missing-key]"},
+      {"gpt-oss-20b",
+       [](json &config) { config["rope_scaling"]["truncate"] = 1; },
+       "[moe-config-wrong-type]"},
+      {"gpt-oss-20b",
+       [](json &config) { config["rope_scaling"]["beta_fast"] = 0; },
+       "[moe-config-out-of-range]"},
+      {"gpt-oss-20b", set("swiglu_limit", -7.0), "[moe-config-out-of-range]"},
+      {"gpt-oss-20b", [](json &config) { config.erase("layer_types"); },
+       "[moe-config-sliding-window]"},
       {"mixtral-8x7b", set("rope_scaling", {{"factor", 4.0}}),
        "[moe-config-rope]"},
       {"mixtral-8x7b", set("partial_rotary_factor", 0.5), "[moe-config-rope]"},
@@ -415,7 +483,7 @@ TEST(ModelConfig, StatusOfRefusals) {
   EXPECT_EQ(statusOf("architectures", {"Other"}), MOE_UNSUPPORTED);
   EXPECT_EQ(statusOf("hidden_act", "gelu"), MOE_UNSUPPORTED);
   EXPECT_EQ(statusOf("torch_dtype", "float8"), MOE_UNSUPPORTED);
-  EXPECT_EQ(statusOf("rope_scaling", {{"type", "yarn"}}), MOE_UNSUPPORTED);
+  EXPECT_EQ(statusOf("rope_scaling", {{"type", "linear"}}), MOE_UNSUPPORTED);
   EXPECT_EQ(statusOf("partial_rotary_factor", 0.5), MOE_UNSUPPORTED);
   EXPECT_EQ(statusOf("use_sliding_window", true), MOE_UNSUPPORTED);
   EXPECT_EQ(

@@ -231,7 +231,8 @@ TEST(Quantization, WeightsOfGptq) {
   EXPECT_EQ(up->stored->codes.source.tensor,
             "model.layers.1.block_sparse_moe.experts.{e}.w3.qweight");
   EXPECT_EQ(up->stored->codes.source.fileShape, (Shape{2, 8}));
-  EXPECT_TRUE(up->stored->codes.transposed);
+  EXPECT_EQ(up->stored->codes.source.permutation, (Shape{1, 0}));
+  EXPECT_EQ(up->stored->codes.shape, (Shape{8, 2}));
   EXPECT_EQ(up->stored->scales.dtype, MOE_F16);
   ASSERT_TRUE(up->stored->zeros && up->stored->groups);
   EXPECT_EQ(up->stored->groups->source.fileShape, (Shape{16}));
@@ -255,7 +256,34 @@ TEST(Quantization, WeightsOfCompressedTensors) {
   ASSERT_TRUE(down && down->stored);
   EXPECT_EQ(down->stored->scales.dtype, MOE_BF16);
   EXPECT_FALSE(down->stored->zeros || down->stored->groups);
-  EXPECT_FALSE(down->stored->codes.transposed);
+  EXPECT_TRUE(down->stored->codes.source.permutation.empty());
+}
+
+TEST(Quantization, BlocksOfGptOss) {
+  std::string directory = goldenPath("gpt-oss-mxfp4");
+  ImportResult<ModelConfig> config = loadModelConfig(directory);
+  ASSERT_TRUE(config) << config.message();
+  TensorListing listing = openListing(directory + "/model.safetensors");
+  ImportResult<WeightMap> map = buildWeightMap(*config, listing);
+  ASSERT_TRUE(map) << map.message();
+  const Weight *up = map->find("layers.1.experts.up");
+  ASSERT_TRUE(up && up->stored);
+  EXPECT_EQ(up->dtype, DType::BF16);
+  const CodePart &codes = up->stored->codes, &scales = up->stored->scales;
+  EXPECT_EQ(codes.source.fileShape, (Shape{8, 192, 2, 16}));
+  EXPECT_EQ(codes.source.offsets, (Shape{0, 1, 0, 0}));
+  EXPECT_EQ(codes.source.strides, (Shape{1, 2, 1, 1}));
+  EXPECT_EQ(codes.shape, (Shape{8, 96, 2, 16}));
+  EXPECT_EQ(scales.shape, (Shape{8, 96, 2}));
+  EXPECT_EQ(scales.dtype, MOE_U8);
+  EXPECT_EQ(numBytes(*up), 8 * 96 * (64 / 2 + 2));
+  EXPECT_FALSE(map->find("layers.1.experts.up_bias")->stored);
+
+  // Floats where the configuration says codes, in one layer of two.
+  listing.erase("model.layers.1.mlp.experts.down_proj_blocks");
+  listing.erase("model.layers.1.mlp.experts.down_proj_scales");
+  listing["model.layers.1.mlp.experts.down_proj"] = {"BF16", {8, 96, 64}};
+  expectError(buildWeightMap(*config, listing), "[moe-weights-mixed-dtype]");
 }
 
 TEST(Quantization, CodesOfInt8AreWeights) {

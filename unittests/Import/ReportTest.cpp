@@ -48,6 +48,16 @@ TEST(Report, PublishedCounts) {
   }
 }
 
+/// As if its experts were bf16: where they are codes is what a checkpoint says.
+TEST(Report, PublishedCountsOfGptOss) {
+  json config = readConfig("gpt-oss-20b");
+  config.erase("quantization_config");
+  ParameterReport report = count(config);
+  EXPECT_EQ(report.total, 20914757184);
+  EXPECT_EQ(report.active, 4187440704);
+  EXPECT_EQ(report.activeWithoutInputEmbedding, 3608307264);
+}
+
 TEST(Report, ComponentsAddUp) {
   for (const char *name : publishedNames) {
     ParameterReport report = count(readConfig(name));
@@ -81,8 +91,8 @@ TEST(Report, Json) {
   EXPECT_EQ(report["parameters"]["active_without_input_embedding"], 2618935296);
   EXPECT_EQ(report["layers"], 28);
   EXPECT_EQ(report["moe_layers"], 27);
-  EXPECT_EQ(report["components"]["experts"]["total"], 27 * 64 * 8650752ll);
-  EXPECT_EQ(report["components"]["experts"]["active"], 27 * 6 * 8650752ll);
+  EXPECT_EQ(report["components"]["experts"]["total"], 27LL * 64 * 8650752);
+  EXPECT_EQ(report["components"]["experts"]["active"], 27LL * 6 * 8650752);
 }
 
 TEST(Report, Text) {

@@ -9,8 +9,10 @@
 #ifndef MOE_UNITTESTS_IMPORT_TESTINPUTS_H
 #define MOE_UNITTESTS_IMPORT_TESTINPUTS_H
 
+#include "MoE/Import/CheckpointPtr.h"
 #include "MoE/Import/ModelConfig.h"
 #include "MoE/Import/WeightMap.h"
+#include "moe_rt/safetensors.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -78,6 +80,19 @@ listingOf(const mlir::moe::hf::WeightMap &map,
   return listing;
 }
 
+/// The tensors of the checkpoint at `path`.
+inline mlir::moe::hf::TensorListing openListing(const std::string &path) {
+  moe_error error = {};
+  moe_checkpoint *opened = nullptr;
+  EXPECT_EQ(
+      moe_checkpoint_open(path.c_str(), /*headers_only=*/1, &opened, &error),
+      MOE_OK)
+      << error.message;
+  mlir::moe::hf::CheckpointPtr checkpoint(opened);
+  return checkpoint ? mlir::moe::hf::listTensors(checkpoint.get())
+                    : mlir::moe::hf::TensorListing();
+}
+
 /// Expects a failure whose message starts lower case or with the origin and
 /// ends in the tag.
 template <typename T>
@@ -96,8 +111,8 @@ inline const char *const publishedNames[] = {
 };
 
 inline const char *const goldenNames[] = {
-    "deepseek-moe", "granite-moe", "mixtral",   "mixtral-bf16",
-    "olmoe",        "qwen2-moe",   "qwen3-moe",
+    "deepseek-moe", "gpt-oss", "granite-moe", "mixtral",
+    "mixtral-bf16", "olmoe",   "qwen2-moe",   "qwen3-moe",
 };
 
 } // namespace moe_test

@@ -8,8 +8,6 @@
 
 #include "TestInputs.h"
 
-#include "MoE/Import/CheckpointPtr.h"
-
 #include <set>
 
 using namespace mlir::moe::hf;
@@ -19,18 +17,6 @@ using nlohmann::json;
 namespace {
 
 using Shape = std::vector<int64_t>;
-
-/// The tensors of the checkpoint at `path`.
-TensorListing openListing(const std::string &path) {
-  moe_error error = {};
-  moe_checkpoint *opened = nullptr;
-  EXPECT_EQ(
-      moe_checkpoint_open(path.c_str(), /*headers_only=*/1, &opened, &error),
-      MOE_OK)
-      << error.message;
-  CheckpointPtr checkpoint(opened);
-  return checkpoint ? listTensors(checkpoint.get()) : TensorListing();
-}
 
 struct Model {
   ModelConfig config;
@@ -110,6 +96,32 @@ TEST(WeightMap, FusedTensorsAreWindows) {
   EXPECT_EQ(down->sources[0].fileShape, (Shape{4, 16, 8}));
   EXPECT_EQ(down->sources[0].offsets, (Shape{0, 0, 0}));
   EXPECT_FALSE(model.map.find("lm_head")) << "tied";
+}
+
+TEST(WeightMap, InterleavedRowsAreWindows) {
+  json json = tinyConfig("gpt-oss-20b");
+  json.erase("quantization_config");
+  json.erase("experts_per_token");
+  json["layer_types"] = {"sliding_attention", "full_attention"};
+  ImportResult<ModelConfig> config = parse(json);
+  ASSERT_TRUE(config) << config.message();
+  ImportResult<WeightMap> map = buildWeightMap(*config);
+  ASSERT_TRUE(map) << map.message();
+  const Weight *up = map->find("layers.1.experts.up");
+  ASSERT_TRUE(up);
+  EXPECT_EQ(up->shape, (Shape{4, 8, 16}));
+  EXPECT_EQ(up->sources[0].fileShape, (Shape{4, 16, 16}));
+  EXPECT_EQ(up->sources[0].offsets, (Shape{0, 0, 1}));
+  EXPECT_EQ(up->sources[0].strides, (Shape{1, 1, 2}));
+  EXPECT_EQ(up->sources[0].permutation, (Shape{0, 2, 1}));
+  const Weight *bias = map->find("layers.1.experts.gate_bias");
+  ASSERT_TRUE(bias);
+  EXPECT_EQ(bias->kind, WeightKind::Bank);
+  EXPECT_EQ(bias->sources[0].fileShape, (Shape{4, 16}));
+  EXPECT_EQ(bias->sources[0].offsets, (Shape{0, 0}));
+  EXPECT_EQ(bias->sources[0].strides, (Shape{1, 2}));
+  EXPECT_EQ(map->find("layers.0.sinks")->shape, (Shape{2}));
+  EXPECT_EQ(map->find("layers.0.router_bias")->shape, (Shape{4}));
 }
 
 TEST(WeightMap, AttentionAndNorms) {

@@ -81,15 +81,37 @@ enum class ScoreDomain { All, Selected };
 
 /// How router logits become weights. The score is always a softmax.
 struct RouterConfig {
+  bool bias = false; ///< of the linear layer
   ScoreDomain domain = ScoreDomain::All;
   /// Divide the weights of a token by (their sum + epsilon).
   bool normalizeTopK = false;
   double epsilon = 0;
 
   bool operator==(const RouterConfig &other) const {
-    return domain == other.domain && normalizeTopK == other.normalizeTopK &&
-           epsilon == other.epsilon;
+    return bias == other.bias && domain == other.domain &&
+           normalizeTopK == other.normalizeTopK && epsilon == other.epsilon;
   }
+};
+
+/// The gate of experts that clamps: of its outputs g and u,
+/// h = (clamp(u, -limit, limit) + 1) * c * sigmoid(slope * c), c = min(g,
+/// limit) (gpt-oss).
+struct ClampedGate {
+  double slope = 1;
+  double limit = 0;
+};
+
+/// Rotary embedding for more positions than the model was trained with (YaRN,
+/// Peng et al. 2023): fast rotations stay, slow ones are stretched by `factor`.
+struct Yarn {
+  double factor = 1;
+  double originalPositions = 1;
+  /// Rotations over the original positions from which on one is fast, and up to
+  /// which it is slow.
+  double betaFast = 32, betaSlow = 1;
+  /// The bounds are moved to whole dimensions.
+  bool truncate = true;
+  double attentionFactor = 1; ///< of cosines and sines
 };
 
 /// What differs from layer to layer. Layers that compare equal share a
@@ -124,6 +146,7 @@ enum class StoredFormat {
   Awq,    ///< qweight, qzeros, scales, in the order of its GEMM
   Packed, ///< weight_packed, weight_scale of compressed-tensors
   Int8,   ///< weight, weight_scale of compressed-tensors
+  Mxfp4,  ///< _blocks, _scales: floats of 4 bits of all experts (gpt-oss)
 };
 
 /// Which matrices are quantized is what their tensors say.
@@ -136,7 +159,7 @@ struct QuantizationConfig {
 };
 
 /// A decoder-only transformer with pre-norm layers (RMS norm), rotary
-/// grouped-query attention and gated (SiLU) feed-forwards.
+/// grouped-query attention and gated feed-forwards.
 struct ModelConfig {
   std::string modelType; ///< as in the file, e.g. "mixtral"
 
@@ -149,12 +172,15 @@ struct ModelConfig {
 
   double rmsNormEps = 0;
   double ropeTheta = 0;
+  std::optional<Yarn> yarn;
   DType dtype = DType::F32;
 
   bool tieWordEmbeddings = false; ///< the output matrix is the embedding
   bool qkvBias = false;
   bool outputBias = false; ///< bias of the attention's output projection
   QkNorm qkNorm = QkNorm::None;
+  /// Each head has a logit more, of nothing, in its softmax.
+  bool attentionSinks = false;
   /// Queries, keys and values are clamped to [-clipQkv, clipQkv].
   std::optional<double> clipQkv;
 
@@ -167,6 +193,8 @@ struct ModelConfig {
   std::vector<int64_t> eosTokenIds;
 
   RouterConfig router;
+  bool expertBiases = false;
+  std::optional<ClampedGate> clampedGate; ///< absent: SiLU
   std::vector<LayerConfig> layers;
 
   /// Absent: all weights are floats.
@@ -179,6 +207,9 @@ struct ModelConfig {
   int64_t queryWidth() const { return numHeads * headDim; }
   int64_t kvWidth() const { return numKvHeads * headDim; }
 };
+
+/// Radians per position of the headDim / 2 pairs that rotate.
+std::vector<double> rotaryFrequencies(const ModelConfig &config);
 
 //===----------------------------------------------------------------------===//
 // Reading

@@ -44,6 +44,7 @@ enum class Role {
   ValueBias,        ///< "v_bias" [kvHeads * headDim]
   QueryNorm,        ///< "q_norm" [headDim] or [heads * headDim], see QkNorm
   KeyNorm,          ///< "k_norm" [headDim] or [kvHeads * headDim]
+  AttentionSinks,   ///< "sinks" [heads]
   AttentionOut,     ///< "o" [H, heads * headDim]
   AttentionOutBias, ///< "o_bias" [H]
   FeedForwardNorm,  ///< "ffn_norm" [H]
@@ -52,20 +53,26 @@ enum class Role {
   DenseUp,   ///< "up" [width, H]
   DenseDown, ///< "down" [H, width]
   // In Mixture-of-Experts layers.
-  Router,      ///< "router" [E, H]
-  ExpertGate,  ///< "experts.gate", bank [E, F, H]
-  ExpertUp,    ///< "experts.up", bank [E, F, H]
-  ExpertDown,  ///< "experts.down", bank [E, H, F]
-  SharedGate,  ///< "shared.gate" [width, H]
-  SharedUp,    ///< "shared.up" [width, H]
-  SharedDown,  ///< "shared.down" [H, width]
+  Router,         ///< "router" [E, H]
+  RouterBias,     ///< "router_bias" [E]
+  ExpertGate,     ///< "experts.gate", bank [E, F, H]
+  ExpertGateBias, ///< "experts.gate_bias", bank [E, F]
+  ExpertUp,       ///< "experts.up", bank [E, F, H]
+  ExpertUpBias,   ///< "experts.up_bias", bank [E, F]
+  ExpertDown,     ///< "experts.down", bank [E, H, F]
+  ExpertDownBias, ///< "experts.down_bias", bank [E, H]
+  SharedGate,     ///< "shared.gate" [width, H]
+  SharedUp,       ///< "shared.up" [width, H]
+  SharedDown,     ///< "shared.down" [H, width]
   SharedScale, ///< "shared.scale" [1, H]: its sigmoid scales the shared expert
 };
 
 /// A plain tensor, or a bank: one equally shaped matrix per expert.
 enum class WeightKind { Plain, Bank };
 
-/// A window of one file tensor, or of E equally shaped ones.
+/// A window of one file tensor, or of E equally shaped ones; see #moe.source.
+/// Its extents are the shape of the weight (of one expert's part with
+/// `perExpert`).
 struct WeightSource {
   /// Name of the file tensor. With `perExpert` it contains "{e}", which stands
   /// for the decimal index of the expert.
@@ -73,18 +80,22 @@ struct WeightSource {
   bool perExpert = false;
   /// Exact shape of the file tensor.
   std::vector<int64_t> fileShape;
-  /// First index of the window in each dimension of fileShape. Its extents are
-  /// the shape of the weight (of one expert's matrix with `perExpert`).
+  /// First index of the window in each dimension of fileShape.
   std::vector<int64_t> offsets;
+  /// From one index of the window to the next in each dimension of fileShape;
+  /// empty: 1.
+  std::vector<int64_t> strides;
+  /// The dimension of fileShape that each one of the window is; empty: the
+  /// same.
+  std::vector<int64_t> permutation;
 };
 
 /// A file tensor, or one per expert, with a part of the codes of matrices.
 struct CodePart {
   std::string suffix; ///< of its name in the IR, e.g. "codes"
   int32_t dtype = 0;  ///< moe_dtype
-  /// Whole. Of rank 2 it is the matrix below, or its transpose.
   WeightSource source;
-  bool transposed = false;
+  std::vector<int64_t> shape; ///< of the window
 };
 
 /// Where the codes of matrices lie; see #moe.encoded.

@@ -53,6 +53,8 @@ constexpr KeyRule CommonKeys[] = {
     {Key::ResidualMultiplier, {}, "1"},
     {Key::AttentionMultiplier, {}, "null"},
     {Key::LogitsDivisor, {}, "1"},
+    {Key::GateSlope, {}, "null"},
+    {Key::GateLimit, {}, "null"},
     {Key::NumExperts, {}, "0"},
     {Key::NormTopK, {}, "false"},
     {Key::ScoringFunction, {}, "\"softmax\""},
@@ -127,6 +129,7 @@ constexpr const char *IgnoredKeys[] = {
     "embedding_dropout",
     "experts_implementation",
     "id2label",
+    "initial_context_length",
     "initializer_range",
     "label2id",
     "model_type",
@@ -200,6 +203,49 @@ constexpr TensorRule DeepSeekTensors[] = {
     {Role::SharedUp, "model.layers.{layer}.mlp.shared_experts.up_proj.weight"},
     {Role::SharedDown,
      "model.layers.{layer}.mlp.shared_experts.down_proj.weight"},
+};
+
+//===----------------------------------------------------------------------===//
+// gpt-oss
+//===----------------------------------------------------------------------===//
+
+// Published files do not give the type: that of the tensors which are floats.
+constexpr KeyRule GptOssKeys[] = {
+    {Key::DTypeName, {"dtype", "torch_dtype"}, "\"bfloat16\""},
+    {Key::QkvBias, {"attention_bias"}, Required},
+    {Key::OutputBias, {"attention_bias"}, Required},
+    {Key::SlidingWindow, {"sliding_window"}, Required},
+    {Key::LayerTypes, {"layer_types"}, "null"},
+    {Key::GateSlope, {"swiglu_alpha"}, "1.702"},
+    {Key::GateLimit, {"swiglu_limit"}, "7.0"},
+    {Key::NumExperts, {"num_local_experts", "num_experts"}, Required},
+    {Key::TopK, {"num_experts_per_tok", "experts_per_token"}, Required},
+    {Key::ExpertWidth, {"intermediate_size"}, Required},
+};
+
+constexpr TensorRule GptOssTensors[] = {
+    {Role::AttentionSinks, "model.layers.{layer}.self_attn.sinks"},
+    {Role::Router, "model.layers.{layer}.mlp.router.weight"},
+    {Role::RouterBias, "model.layers.{layer}.mlp.router.bias"},
+    {Role::ExpertGateBias, "model.layers.{layer}.mlp.experts.gate_up_proj_bias",
+     Rows::Even},
+    {Role::ExpertUpBias, "model.layers.{layer}.mlp.experts.gate_up_proj_bias",
+     Rows::Odd},
+    {Role::ExpertDownBias, "model.layers.{layer}.mlp.experts.down_proj_bias"},
+};
+
+/// Names of the floats; those of MXFP4 have the endings of its parts.
+constexpr TensorRule GptOssPublished[] = {
+    {Role::ExpertGate, "model.layers.{layer}.mlp.experts.gate_up_proj",
+     Rows::Even, Orientation::InOut},
+    {Role::ExpertUp, "model.layers.{layer}.mlp.experts.gate_up_proj", Rows::Odd,
+     Orientation::InOut},
+    {Role::ExpertDown, "model.layers.{layer}.mlp.experts.down_proj", Rows::All,
+     Orientation::InOut},
+};
+
+constexpr Layout GptOssLayouts[] = {
+    {"published", GptOssPublished},
 };
 
 //===----------------------------------------------------------------------===//
@@ -349,6 +395,20 @@ constexpr Family Families[] = {
      /*windowNeedsLayerTypes=*/false,
      /*tensors=*/DeepSeekTensors,
      /*layouts=*/ProjectionLayouts},
+    {/*modelType=*/"gpt_oss",
+     /*architecture=*/"GptOssForCausalLM",
+     /*keys=*/GptOssKeys,
+     /*qkNorm=*/QkNorm::None,
+     /*scoreDomain=*/ScoreDomain::Selected,
+     /*normalizeEpsilon=*/0,
+     /*normalizeMinTopK=*/1,
+     /*sharedGated=*/false,
+     /*windowNeedsLayerTypes=*/true,
+     /*tensors=*/GptOssTensors,
+     /*layouts=*/GptOssLayouts,
+     /*attentionSinks=*/true,
+     /*routerBias=*/true,
+     /*expertBiases=*/true},
     {/*modelType=*/"granitemoe",
      /*architecture=*/"GraniteMoeForCausalLM",
      /*keys=*/GraniteKeys,

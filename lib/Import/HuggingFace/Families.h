@@ -70,6 +70,9 @@ enum class Key {
   ResidualMultiplier,
   AttentionMultiplier, ///< null: 1 / sqrt(head size)
   LogitsDivisor,
+  // The gate of experts: null where it is a SiLU; see ClampedGate.
+  GateSlope,
+  GateLimit,
   // Experts.
   NumExperts,
   TopK,
@@ -110,8 +113,14 @@ struct PinnedKey {
   const char *accepted[4];
 };
 
-/// Which rows of a file tensor (second-last dimension) a weight takes.
-enum class Rows { All, FirstHalf, SecondHalf };
+/// Which of the rows in the file a weight takes.
+enum class Rows { All, FirstHalf, SecondHalf, Even, Odd };
+
+/// How the matrices of a file tensor lie.
+enum class Orientation {
+  OutIn, ///< [out, in], as everywhere in the IR
+  InOut
+};
 
 /// The name of the file tensor that holds a role's weight. "{layer}" and "{e}"
 /// stand for the decimal indices of layer and expert. A bank whose pattern has
@@ -120,6 +129,7 @@ struct TensorRule {
   Role role;
   const char *pattern;
   Rows rows = Rows::All;
+  Orientation orientation = Orientation::OutIn;
 };
 
 /// A way in which checkpoints store routers and experts.
@@ -147,6 +157,10 @@ struct Family {
   Table<TensorRule> tensors;
   /// The first one is the published one.
   Table<Layout> layouts;
+  /// A head's softmax has one more term, which nothing is weighed by.
+  bool attentionSinks = false;
+  bool routerBias = false;
+  bool expertBiases = false;
 };
 
 /// All families, sorted by model type.

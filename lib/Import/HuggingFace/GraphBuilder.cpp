@@ -32,12 +32,55 @@ BankType getQuantizedType(Builder &builder, const Weight &weight,
   if (weight.kind == WeightKind::Plain)
     shape.insert(shape.begin(), 1);
   int64_t group = config.group < shape.back() ? config.group : 0;
-  auto format =
-      QuantizedAttr::get(builder.getContext(), config.bits, group,
-                         getElement(builder, weight.stored->scales.dtype),
-                         config.zeroPoints, Codes::Integer);
+  bool areFloats = config.format == StoredFormat::Mxfp4;
+  // Exponents become bf16, which has all of them.
+  Type scale = areFloats ? builder.getBF16Type()
+                         : getElement(builder, weight.stored->scales.dtype);
+  auto format = QuantizedAttr::get(builder.getContext(), config.bits, group,
+                                   scale, config.zeroPoints,
+                                   areFloats ? Codes::E2M1 : Codes::Integer);
   return BankType::get(builder.getContext(), shape, builder.getF32Type(),
                        format, Attribute());
+}
+
+/// The strides, in elements of the file tensor, of a window.
+SmallVector<int64_t> getWindowStrides(const WeightSource &source) {
+  size_t rank = source.fileShape.size();
+  SmallVector<int64_t> inFile(rank, 1), strides;
+  for (size_t d = rank - 1; d-- > 0;)
+    inFile[d] = inFile[d + 1] * source.fileShape[d + 1];
+  for (size_t i = 0; i < rank; ++i) {
+    size_t d = source.permutation.empty() ? i : source.permutation[i];
+    strides.push_back(inFile[d] *
+                      (source.strides.empty() ? 1 : source.strides[d]));
+  }
+  return strides;
+}
+
+/// The layout of a bank whose slices are of `shape`, null if they are dense.
+Attribute getSliceLayout(MLIRContext *context, const WeightSource &source,
+                         ArrayRef<int64_t> shape) {
+  SmallVector<int64_t> strides = getWindowStrides(source);
+  ArrayRef<int64_t> ofSlice = ArrayRef(strides).take_back(shape.size());
+  int64_t dense = 1;
+  for (size_t i = shape.size(); i-- > 0; dense *= shape[i])
+    if (ofSlice[i] != dense)
+      return StridedLayoutAttr::get(context, 0, ofSlice);
+  return Attribute();
+}
+
+/// A window that is the whole tensor is its name alone.
+SourceAttr getSource(Builder &builder, const WeightSource &source,
+                     bool isWhole) {
+  StringAttr name = builder.getStringAttr(source.tensor);
+  if (isWhole)
+    return SourceAttr::get(builder.getContext(), name, {}, {}, {}, {});
+  bool fromStart =
+      llvm::all_of(source.offsets, [](int64_t i) { return i == 0; });
+  return SourceAttr::get(builder.getContext(), name, source.fileShape,
+                         fromStart ? ArrayRef<int64_t>()
+                                   : ArrayRef<int64_t>(source.offsets),
+                         source.strides, source.permutation);
 }
 
 Type getWeightType(Builder &builder, const WeightMap &map,
@@ -45,8 +88,12 @@ Type getWeightType(Builder &builder, const WeightMap &map,
   if (weight.stored)
     return getQuantizedType(builder, weight, *map.quantization);
   Type element = getElement(builder, static_cast<int32_t>(weight.dtype));
+  ArrayRef<int64_t> shape(weight.shape);
   if (weight.kind == WeightKind::Bank)
-    return BankType::get(ArrayRef<int64_t>(weight.shape), element);
+    return BankType::get(builder.getContext(), shape, element, QuantizedAttr(),
+                         getSliceLayout(builder.getContext(),
+                                        weight.sources.front(),
+                                        shape.drop_front()));
   return RankedTensorType::get(weight.shape, element);
 }
 
@@ -102,12 +149,9 @@ private:
       ArrayRef<int64_t> extents(weight.shape);
       if (source.perExpert)
         extents = extents.drop_front();
-      bool whole = extents == ArrayRef<int64_t>(source.fileShape);
-      sources.push_back(SourceAttr::get(
-          g.getContext(), g.getStringAttr(source.tensor),
-          whole ? ArrayRef<int64_t>() : ArrayRef<int64_t>(source.fileShape),
-          whole ? ArrayRef<int64_t>() : ArrayRef<int64_t>(source.offsets),
-          ArrayRef<int64_t>(), ArrayRef<int64_t>()));
+      bool isWhole = extents == ArrayRef<int64_t>(source.fileShape) &&
+                     source.permutation.empty();
+      sources.push_back(getSource(g, source, isWhole));
     }
     WeightOp::create(g, g.getStringAttr(weight.name),
                      getWeightType(g, weightMap, weight),
@@ -147,27 +191,23 @@ private:
 
   /// One of them: a bank of the words or floats of the file.
   FlatSymbolRefAttr declarePart(const Weight &weight, const CodePart &part) {
-    ArrayRef<int64_t> fileShape(part.source.fileShape);
-    SmallVector<int64_t> shape(fileShape), permutation;
-    Attribute layout;
-    if (part.transposed) {
-      std::swap(shape[0], shape[1]);
-      permutation = {1, 0};
-      layout = StridedLayoutAttr::get(g.getContext(), 0, {1, shape[0]});
-    }
-    shape.insert(shape.begin(), std::max<int64_t>(weight.numExperts(), 1));
+    const WeightSource &source = part.source;
+    SmallVector<int64_t> shape = llvm::to_vector(part.shape);
+    bool isBank = weight.kind == WeightKind::Bank;
+    bool hasExperts = isBank && !source.perExpert;
+    if (!hasExperts)
+      shape.insert(shape.begin(), std::max<int64_t>(weight.numExperts(), 1));
+    Attribute layout =
+        getSliceLayout(g.getContext(), source, ArrayRef(shape).drop_front());
     // Of a bank of one, the file tensor has no dimension for the expert.
-    bool whole = part.source.perExpert && !part.transposed;
-    auto source =
-        SourceAttr::get(g.getContext(), g.getStringAttr(part.source.tensor),
-                        whole ? ArrayRef<int64_t>() : fileShape,
-                        ArrayRef<int64_t>(), ArrayRef<int64_t>(), permutation);
+    bool isWhole =
+        isBank && part.shape == source.fileShape && source.permutation.empty();
     std::string name = weight.name + "." + part.suffix;
     WeightOp::create(g, g.getStringAttr(name),
                      BankType::get(g.getContext(), shape,
                                    getElement(g, part.dtype), QuantizedAttr(),
                                    layout),
-                     g.getArrayAttr({source}));
+                     g.getArrayAttr({getSource(g, source, isWhole)}));
     return FlatSymbolRefAttr::get(g.getContext(), name);
   }
 
@@ -413,13 +453,13 @@ private:
         });
   }
 
-  /// cos and sin of position * theta^(-2i / headDim): S x headDim / 2 each.
+  /// cos and sin of position * frequency: S x headDim / 2 each.
   std::pair<Value, Value> rotations(Value past, Value seq) {
     int64_t half = model.headDim / 2;
     SmallVector<float> frequencies;
-    for (int64_t i = 0; i < half; ++i)
-      frequencies.push_back(static_cast<float>(
-          1.0 / std::pow(model.ropeTheta, 2.0 * i / model.headDim)));
+    for (double frequency : rotaryFrequencies(model))
+      frequencies.push_back(static_cast<float>(frequency));
+    double factor = model.yarn ? model.yarn->attentionFactor : 1;
     Value frequency = arith::ConstantOp::create(
         g, DenseElementsAttr::get(f32Tensor({half}),
                                   ArrayRef<float>(frequencies)));
@@ -433,7 +473,8 @@ private:
             Value integer =
                 arith::IndexCastOp::create(g, g.getI64Type(), position);
             Value real = arith::SIToFPOp::create(g, g.getF32Type(), integer);
-            return function(g, g.mul(real, v[0]));
+            Value value = function(g, g.mul(real, v[0]));
+            return factor == 1 ? value : g.mul(value, g.f32(factor));
           });
     };
     Value cos = table([](GraphEmitter &g, Value angle) -> Value {

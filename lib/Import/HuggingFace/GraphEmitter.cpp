@@ -94,16 +94,28 @@ Value GraphEmitter::rmsNorm(Value x, Value weight, double eps) {
       });
 }
 
-Value GraphEmitter::gatedFeedForward(Value x, Value gate, Value up,
-                                     Value down) {
-  Value gated = linear(x, gate);
-  Value lifted = linear(x, up);
+Value GraphEmitter::clampedGate(const ClampedGate &gate, Value g, Value u) {
+  Value limit = f32(gate.limit), one = f32(1);
+  Value low = arith::MaximumFOp::create(*this, u, f32(-gate.limit));
+  Value lifted = arith::MinimumFOp::create(*this, low, limit);
+  Value gated = arith::MinimumFOp::create(*this, g, limit);
+  Value slope = sigmoid(mul(gated, f32(gate.slope)));
+  return mul(add(lifted, one), mul(gated, slope));
+}
+
+Value GraphEmitter::gatedFeedForward(
+    Value x, const FeedForward &weights,
+    const std::optional<ClampedGate> &clamped) {
+  Value gated = linear(x, weights.gate, weights.gateBias);
+  Value lifted = linear(x, weights.up, weights.upBias);
   Value hidden =
-      elementwise({gated, lifted}, empty({size(x, 0), size(gate, 0)}),
-                  [](GraphEmitter &g, ValueRange v) {
+      elementwise({gated, lifted}, empty({size(x, 0), size(weights.gate, 0)}),
+                  [&](GraphEmitter &g, ValueRange v) {
+                    if (clamped)
+                      return g.clampedGate(*clamped, v[0], v[1]);
                     return g.mul(g.mul(v[0], g.sigmoid(v[0])), v[1]);
                   });
-  return linear(hidden, down);
+  return linear(hidden, weights.down, weights.downBias);
 }
 
 Value GraphEmitter::accumulate(Value x, Value update, double factor) {

@@ -16,13 +16,23 @@
 #define MOE_LIB_IMPORT_HUGGINGFACE_GRAPHEMITTER_H
 
 #include "MoE/Dialect/MoE/IR/MoE.h"
+#include "MoE/Import/ModelConfig.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
+#include <optional>
+
 namespace mlir::moe::hf {
+
+/// The weights [F, H], [F, H], [H, F] of a gated feed-forward, and their biases
+/// if there are any.
+struct FeedForward {
+  Value gate, up, down;
+  Value gateBias = {}, upBias = {}, downBias = {};
+};
 
 class GraphEmitter : public ImplicitLocOpBuilder {
 public:
@@ -98,8 +108,11 @@ public:
   Value linear(Value x, Value weight, Value bias = {}, Value init = {});
   /// x / sqrt(mean(x^2) + eps) * weight along the last dimension, any rank.
   Value rmsNorm(Value x, Value weight, double eps);
-  /// down(silu(gate(x)) * up(x)) for weights [F, H], [F, H], [H, F].
-  Value gatedFeedForward(Value x, Value gate, Value up, Value down);
+  /// What that gate makes of two scalars.
+  Value clampedGate(const ClampedGate &gate, Value g, Value u);
+  /// down(act(gate(x), up(x))) with SiLU, or with the gate that clamps.
+  Value gatedFeedForward(Value x, const FeedForward &weights,
+                         const std::optional<ClampedGate> &clamped = {});
   /// x + factor * update, into the buffer of x.
   Value accumulate(Value x, Value update, double factor);
 };

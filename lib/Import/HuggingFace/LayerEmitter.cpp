@@ -31,9 +31,9 @@ public:
     normed = g.rmsNorm(x, weight(Role::FeedForwardNorm), model.rmsNormEps);
     Value update = layer.isMoE()
                        ? mixture(normed)
-                       : g.gatedFeedForward(normed, matrix(Role::DenseGate),
-                                            matrix(Role::DenseUp),
-                                            matrix(Role::DenseDown));
+                       : g.gatedFeedForward(normed, {matrix(Role::DenseGate),
+                                                     matrix(Role::DenseUp),
+                                                     matrix(Role::DenseDown)});
     x = g.accumulate(x, update, model.residualMultiplier);
   }
 
@@ -261,6 +261,37 @@ private:
     return arith::AndIOp::create(g, visible, inside);
   }
 
+  /// What the largest logit of a row is at least: that of the sink of its head.
+  /// Rows: b, head n, group i, query s.
+  Value firstPeaks(ArrayRef<OpFoldResult> sizes) {
+    if (!model.attentionSinks)
+      return g.filled(sizes, g.negativeInfinity());
+    return g.parallel(
+        {sinksByHead()}, g.empty(sizes), {map(4, {1, 2}), map(4, {0, 1, 2, 3})},
+        [](GraphEmitter &g, ValueRange v) { return g.widen(v[0]); });
+  }
+
+  /// What the sum of the exponentials of a row begins with.
+  Value firstSums(ArrayRef<OpFoldResult> sizes, Value peaks) {
+    if (!model.attentionSinks)
+      return g.filled(sizes, g.f32(0));
+    AffineMap all = map(4, {0, 1, 2, 3});
+    return g.parallel(
+        {sinksByHead(), peaks}, g.empty(sizes), {map(4, {1, 2}), all, all},
+        [](GraphEmitter &g, ValueRange v) -> Value {
+          return math::ExpOp::create(g, g.sub(g.widen(v[0]), v[1]));
+        });
+  }
+
+  /// One logit per query head: heads x groups.
+  Value sinksByHead() {
+    Value sinks = weight(Role::AttentionSinks);
+    Type element = getElementTypeOrSelf(sinks.getType());
+    return tensor::ExpandShapeOp::create(
+        g, RankedTensorType::get({heads, groups}, element), sinks,
+        ArrayRef<ReassociationIndices>{{0, 1}});
+  }
+
   /// The same of one block, into `place`. Loops: b, head n, group i, query s,
   /// key l (or element d).
   Value attendBlock(Value query, Value place, const QueryBlock &block) {
@@ -294,8 +325,7 @@ private:
           return arith::SelectOp::create(g, isVisible(g, block, S, L), scaled,
                                          g.negativeInfinity());
         });
-    Value peaks = g.generic({scores}, g.filled(rowSizes, g.negativeInfinity()),
-                            {all, rows},
+    Value peaks = g.generic({scores}, firstPeaks(rowSizes), {all, rows},
                             {parallel, parallel, parallel, parallel, reduction},
                             [](GraphEmitter &g, ValueRange v) -> Value {
                               return arith::MaximumFOp::create(g, v[0], v[1]);
@@ -306,7 +336,7 @@ private:
                      return math::ExpOp::create(g, g.sub(v[1], v[0]));
                    });
     Value sums = g.generic(
-        {weights}, g.filled(rowSizes, g.f32(0)), {all, rows},
+        {weights}, firstSums(rowSizes, peaks), {all, rows},
         {parallel, parallel, parallel, parallel, reduction},
         [](GraphEmitter &g, ValueRange v) { return g.add(v[1], v[0]); });
     Value context =
@@ -339,7 +369,8 @@ private:
     Type f32 = g.getF32Type(), i32 = g.getI32Type();
     int64_t experts = layer.numExperts, k = layer.topK;
 
-    Value logits = g.linear(normed, matrix(Role::Router), Value(), routerOut);
+    Value logits = g.linear(normed, matrix(Role::Router),
+                            weightOrNull(Role::RouterBias), routerOut);
     if (routerOut)
       routerOut = logits;
 
@@ -395,9 +426,16 @@ private:
   }
 
   Value runExperts(Value rows, Value offsets) {
-    SmallVector<Value> banks = {weight(Role::ExpertGate),
-                                weight(Role::ExpertUp),
-                                weight(Role::ExpertDown)};
+    constexpr Role matrices[] = {Role::ExpertGate, Role::ExpertUp,
+                                 Role::ExpertDown};
+    constexpr Role biases[] = {Role::ExpertGateBias, Role::ExpertUpBias,
+                               Role::ExpertDownBias};
+    SmallVector<Value> banks;
+    for (Role role : matrices)
+      banks.push_back(weight(role));
+    if (model.expertBiases)
+      for (Role role : biases)
+        banks.push_back(weight(role));
     auto op = ExpertsOp::create(g, rows.getType(), rows, offsets, banks,
                                 /*identity=*/0, /*zero=*/0,
                                 /*bodiesCount=*/1);
@@ -407,18 +445,23 @@ private:
     SmallVector<Location> locs(types.size(), g.getLoc());
     OpBuilder::InsertionGuard guard(g);
     Block *body = g.createBlock(&op.getBodies().front(), {}, types, locs);
-    Value result =
-        g.gatedFeedForward(body->getArgument(0), body->getArgument(2),
-                           body->getArgument(3), body->getArgument(4));
-    YieldOp::create(g, result);
+    auto slices = body->getArguments().drop_front(2);
+    FeedForward weights = {slices[0], slices[1], slices[2]};
+    if (model.expertBiases) {
+      weights.gateBias = slices[3];
+      weights.upBias = slices[4];
+      weights.downBias = slices[5];
+    }
+    YieldOp::create(g, g.gatedFeedForward(body->getArgument(0), weights,
+                                          model.clampedGate));
     return op.getResult();
   }
 
   /// routed + shared(x), scaled by a sigmoid of x if the model says so.
   Value addShared(Value normed, Value routed) {
-    Value shared =
-        g.gatedFeedForward(normed, matrix(Role::SharedGate),
-                           matrix(Role::SharedUp), matrix(Role::SharedDown));
+    Value shared = g.gatedFeedForward(normed, {matrix(Role::SharedGate),
+                                               matrix(Role::SharedUp),
+                                               matrix(Role::SharedDown)});
     if (!layer.sharedGated)
       return g.accumulate(routed, shared, 1);
     Value gate = g.linear(normed, matrix(Role::SharedScale));

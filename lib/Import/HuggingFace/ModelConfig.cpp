@@ -16,6 +16,7 @@
 
 #include "moe_rt/safetensors.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -97,6 +98,7 @@ private:
   void readHeads();
   void readRope();
   void readRopeObject(const std::string &name, const json &object);
+  void readYarn(const std::string &name, const json &object);
   void checkWholeRotary(const std::string &name, const json &factor);
   void offerRopeTheta(const std::string &name, const json &theta);
   void readFactors();
@@ -142,6 +144,16 @@ private:
 };
 
 } // namespace
+
+/// Of an object with the rope type "yarn".
+static bool isYarnKey(std::string_view key) {
+  constexpr std::string_view keys[] = {
+      "factor",    "original_max_position_embeddings",
+      "truncate",  "attention_factor",
+      "mscale",    "mscale_all_dim",
+      "beta_slow", "beta_fast"};
+  return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
+}
 
 std::string_view ConfigReader::nameOf(Key key) const {
   const KeyRule &rule = keyRule(family, key);
@@ -377,6 +389,7 @@ void ConfigReader::readHeads() {
   config.qkvBias = flag(Key::QkvBias);
   config.outputBias = flag(Key::OutputBias);
   config.qkNorm = family.qkNorm;
+  config.attentionSinks = family.attentionSinks;
   if (failed())
     return;
 
@@ -426,6 +439,7 @@ void ConfigReader::readRopeObject(const std::string &name, const json &object) {
   if (!object.is_object())
     return failType(name, object, "an object");
   json type;
+  std::vector<std::string> others;
   for (const auto &[key, found] : object.items()) {
     std::string fullName = name + "." + key;
     if (key == "rope_type" || key == "type") {
@@ -440,14 +454,55 @@ void ConfigReader::readRopeObject(const std::string &name, const json &object) {
     } else if (key == "partial_rotary_factor") {
       checkWholeRotary(fullName, found);
     } else {
-      config.unknownKeys.push_back(fullName);
+      others.push_back(key);
     }
   }
+  bool isYarn = type == "yarn";
+  for (const std::string &key : others)
+    if (!isYarn || !isYarnKey(key))
+      config.unknownKeys.push_back(name + "." + key);
+  if (isYarn)
+    return readYarn(name, object);
   if (type != "default")
     failUnsupported(
         inQuotes(name), " has the rope type ", valueText(type),
-        ", expected \"default\"; scaled rotary embeddings are not supported, "
-        "so import a model without them [moe-config-rope]");
+        ", expected \"default\" or \"yarn\"; other scaled rotary embeddings "
+        "are not supported, so import a model without them [moe-config-rope]");
+}
+
+void ConfigReader::readYarn(const std::string &name, const json &object) {
+  auto number = [&](const char *key, double ifAbsent) -> double {
+    auto found = object.find(key);
+    if (found == object.end() || found->is_null())
+      return ifAbsent;
+    return checkedPositive(name + "." + key, *found, kMaxScalar);
+  };
+  auto needed = [&](const char *key) -> double {
+    if (object.value(key, json()).is_null())
+      fail("key ", inQuotes(name + "." + key),
+           " is missing, expected it for the rope type \"yarn\"; add it "
+           "[moe-config-missing-key]");
+    return number(key, 1);
+  };
+  Yarn yarn;
+  yarn.factor = needed("factor");
+  yarn.originalPositions = needed("original_max_position_embeddings");
+  yarn.betaFast = number("beta_fast", yarn.betaFast);
+  yarn.betaSlow = number("beta_slow", yarn.betaSlow);
+  json truncate = object.value("truncate", json(true));
+  if (!truncate.is_boolean())
+    return failType(name + ".truncate", truncate, "true or false");
+  yarn.truncate = truncate.get<bool>();
+  // How much sharper attention becomes over more positions.
+  auto sharpness = [&](double scale) {
+    return yarn.factor <= 1 ? 1 : 0.1 * scale * std::log(yarn.factor) + 1;
+  };
+  bool isRatio = object.contains("mscale") && object.contains("mscale_all_dim");
+  yarn.attentionFactor = number(
+      "attention_factor", isRatio ? sharpness(number("mscale", 1)) /
+                                        sharpness(number("mscale_all_dim", 1))
+                                  : sharpness(1));
+  config.yarn = yarn;
 }
 
 void ConfigReader::checkWholeRotary(const std::string &name,
@@ -493,6 +548,7 @@ void ConfigReader::readRouter() {
                     inQuotes(family.modelType),
                     "; import another model [moe-config-scoring]");
   int64_t topK = integer(Key::TopK, {1, kMaxExperts});
+  config.router.bias = family.routerBias;
   config.router.domain = family.scoreDomain;
   config.router.normalizeTopK =
       flag(Key::NormTopK) && topK >= family.normalizeMinTopK;
@@ -505,6 +561,10 @@ void ConfigReader::readRouter() {
 //===----------------------------------------------------------------------===//
 
 LayerConfig ConfigReader::readExperts() {
+  config.expertBiases = family.expertBiases;
+  if (!value(Key::GateLimit).is_null())
+    config.clampedGate = {positiveNumber(Key::GateSlope, kMaxScalar),
+                          positiveNumber(Key::GateLimit, kMaxScalar)};
   LayerConfig layer;
   layer.numExperts = integer(Key::NumExperts, {1, kMaxExperts});
   layer.topK = integer(Key::TopK, {1, kMaxExperts});
@@ -687,6 +747,45 @@ std::vector<std::string> mlir::moe::hf::supportedModelTypes() {
   for (const Family &family : families())
     result.push_back(family.modelType);
   return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Rotary embedding
+//===----------------------------------------------------------------------===//
+
+/// The pair, as a real number, that turns `rotations` times over the original
+/// positions.
+static double pairOfRotations(const ModelConfig &config, double rotations) {
+  const double pi = std::acos(-1.0);
+  double turn = config.yarn->originalPositions / (rotations * 2 * pi);
+  return config.headDim * std::log(turn) / (2 * std::log(config.ropeTheta));
+}
+
+std::vector<double>
+mlir::moe::hf::rotaryFrequencies(const ModelConfig &config) {
+  std::vector<double> frequencies;
+  for (int64_t i = 0; i < config.headDim / 2; ++i)
+    frequencies.push_back(
+        std::pow(config.ropeTheta, -2.0 * i / config.headDim));
+  if (!config.yarn)
+    return frequencies;
+  // Pairs up to `fast` keep their frequency, those from `slow` on are
+  // stretched, and between them it changes linearly.
+  const Yarn &yarn = *config.yarn;
+  double fast = pairOfRotations(config, yarn.betaFast);
+  double slow = pairOfRotations(config, yarn.betaSlow);
+  if (yarn.truncate) {
+    fast = std::floor(fast);
+    slow = std::ceil(slow);
+  }
+  fast = std::max(fast, 0.0);
+  slow = std::min(slow, static_cast<double>(config.headDim - 1));
+  double width = slow == fast ? 0.001 : slow - fast;
+  for (size_t i = 0; i != frequencies.size(); ++i) {
+    double stretched = std::clamp((i - fast) / width, 0.0, 1.0);
+    frequencies[i] *= stretched / yarn.factor + (1 - stretched);
+  }
+  return frequencies;
 }
 
 //===----------------------------------------------------------------------===//

@@ -122,6 +122,12 @@ constexpr MethodKey CompressedWeightKeys[] = {
     {"zp_dtype"},
 };
 
+constexpr MethodKey Mxfp4Keys[] = {
+    {"quant_method"},
+    {"dequantize"},
+    {"modules_to_not_convert"},
+};
+
 /// Reads one object. The first violation is kept; from then on values are
 /// placeholders.
 class QuantizationReader {
@@ -136,6 +142,7 @@ private:
   void readGptq();
   void readAwq();
   void readCompressed();
+  void readMxfp4();
 
   template <size_t N>
   void checkKeys(const json &object, const std::string &path,
@@ -311,6 +318,13 @@ void QuantizationReader::readCompressed() {
          "'pack-quantized' [moe-config-quantized]");
 }
 
+void QuantizationReader::readMxfp4() {
+  checkKeys(root, "quantization_config", Mxfp4Keys);
+  config.format = StoredFormat::Mxfp4;
+  config.bits = 4;
+  config.group = 32;
+}
+
 ImportResult<QuantizationConfig> QuantizationReader::read() {
   json method = root.is_object() ? root.value("quant_method", json()) : json();
   if (method == "gptq")
@@ -319,11 +333,13 @@ ImportResult<QuantizationConfig> QuantizationReader::read() {
     readAwq();
   else if (method == "compressed-tensors")
     readCompressed();
+  else if (method == "mxfp4")
+    readMxfp4();
   else
     keep(MOE_UNSUPPORTED,
          "'quantization_config' asks for the quantization method ",
          valueText(method),
-         ", expected 'gptq', 'awq' or 'compressed-tensors'; import a "
+         ", expected 'gptq', 'awq', 'compressed-tensors' or 'mxfp4'; import a "
          "checkpoint of one of these, or one that is not quantized "
          "[moe-config-quantized]");
   if (failure.message.empty())

@@ -104,7 +104,7 @@ static CodePart makePart(const QuantizationConfig &config,
       matrix.tensor.substr(0, matrix.tensor.size() - weight.size()) +
       rule.suffix;
   if (rule.cell == Cell::Group) {
-    part.source.fileShape = {columns};
+    part.shape = part.source.fileShape = {columns};
     part.source.offsets = {0};
     return part;
   }
@@ -114,17 +114,58 @@ static CodePart makePart(const QuantizationConfig &config,
     int64_t &packed = rule.words == Along::Rows ? rows : columns;
     packed = ceilDiv(packed, perWord);
   }
-  part.transposed = format.transposed;
-  part.source.fileShape = format.transposed
-                              ? std::vector<int64_t>{columns, rows}
-                              : std::vector<int64_t>{rows, columns};
+  part.shape = part.source.fileShape = {rows, columns};
+  if (format.transposed) {
+    std::swap(part.source.fileShape[0], part.source.fileShape[1]);
+    part.source.permutation = {1, 0};
+  }
   part.source.offsets = {0, 0};
   return part;
+}
+
+/// A tensor of MXFP4 for the rows of `matrix`, E x N x `blocks`, and what
+/// follows.
+static CodePart makeBlocks(const char *name, const char *suffix,
+                           const Weight &matrix, std::vector<int64_t> blocks) {
+  const WeightSource &floats = matrix.sources.front();
+  size_t rowDim = floats.permutation.empty() ? 1 : floats.permutation[1];
+  CodePart part;
+  part.suffix = name;
+  part.dtype = MOE_U8;
+  part.source.tensor = floats.tensor + suffix;
+  part.shape = {matrix.shape[0], matrix.shape[1]};
+  part.source.fileShape = {matrix.shape[0], floats.fileShape[rowDim]};
+  for (std::vector<int64_t> *shape : {&part.shape, &part.source.fileShape})
+    shape->insert(shape->end(), blocks.begin(), blocks.end());
+  part.source.offsets.assign(part.shape.size(), 0);
+  part.source.offsets[1] = floats.offsets[rowDim];
+  if (!floats.strides.empty()) {
+    part.source.strides.assign(part.shape.size(), 1);
+    part.source.strides[1] = floats.strides[rowDim];
+  }
+  return part;
+}
+
+/// Experts share tensors: blocks of 32 floats of 4 bits, and their exponents.
+static std::optional<StoredCodes> mxfp4Codes(const QuantizationConfig &config,
+                                             const Weight &weight) {
+  bool isMatrix = weight.kind == WeightKind::Bank && weight.shape.size() == 3 &&
+                  !weight.sources.front().perExpert;
+  if (!isMatrix || weight.shape[2] % config.group != 0)
+    return std::nullopt;
+  int64_t blocks = weight.shape[2] / config.group;
+  StoredCodes stored;
+  stored.codes =
+      makeBlocks("codes", "_blocks", weight, {blocks, config.group / 2});
+  stored.scales = makeBlocks("scales", "_scales", weight, {blocks});
+  return stored;
 }
 
 std::optional<StoredCodes>
 mlir::moe::hf::storedCodes(const QuantizationConfig &config,
                            const Weight &weight) {
+  if (config.format == StoredFormat::Mxfp4)
+    return mxfp4Codes(config, weight);
   const WeightSource &matrix = weight.sources.front();
   // Experts that share a tensor, and vectors, are no linear layers.
   if (matrix.fileShape.size() != 2 || !endsWith(matrix.tensor, ".weight") ||

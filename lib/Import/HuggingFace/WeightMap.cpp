@@ -17,6 +17,7 @@
 #include "moe_rt/safetensors.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 using namespace mlir::moe::hf;
@@ -83,6 +84,11 @@ constexpr WeightSpec Specs[] = {
      Component::Norms,
      Where::LayerWithQkNorm,
      {Dim::KeyNormWidth}},
+    {Role::AttentionSinks,
+     "sinks",
+     Component::Attention,
+     Where::LayerWithSinks,
+     {Dim::Heads}},
     {Role::AttentionOut,
      "o",
      Component::Attention,
@@ -118,21 +124,41 @@ constexpr WeightSpec Specs[] = {
      Component::Router,
      Where::MoELayer,
      {Dim::Experts, Dim::Hidden}},
+    {Role::RouterBias,
+     "router_bias",
+     Component::Router,
+     Where::LayerWithRouterBias,
+     {Dim::Experts}},
     {Role::ExpertGate,
      "experts.gate",
      Component::Experts,
      Where::MoELayer,
      {Dim::Experts, Dim::ExpertWidth, Dim::Hidden}},
+    {Role::ExpertGateBias,
+     "experts.gate_bias",
+     Component::Experts,
+     Where::LayerWithExpertBiases,
+     {Dim::Experts, Dim::ExpertWidth}},
     {Role::ExpertUp,
      "experts.up",
      Component::Experts,
      Where::MoELayer,
      {Dim::Experts, Dim::ExpertWidth, Dim::Hidden}},
+    {Role::ExpertUpBias,
+     "experts.up_bias",
+     Component::Experts,
+     Where::LayerWithExpertBiases,
+     {Dim::Experts, Dim::ExpertWidth}},
     {Role::ExpertDown,
      "experts.down",
      Component::Experts,
      Where::MoELayer,
      {Dim::Experts, Dim::Hidden, Dim::ExpertWidth}},
+    {Role::ExpertDownBias,
+     "experts.down_bias",
+     Component::Experts,
+     Where::LayerWithExpertBiases,
+     {Dim::Experts, Dim::Hidden}},
     {Role::SharedGate,
      "shared.gate",
      Component::SharedExpert,
@@ -177,10 +203,16 @@ bool isNeeded(Where where, const ModelConfig &config,
     return config.outputBias;
   case Where::LayerWithQkNorm:
     return config.qkNorm != QkNorm::None;
+  case Where::LayerWithSinks:
+    return config.attentionSinks;
   case Where::DenseLayer:
     return !layer.isMoE();
   case Where::MoELayer:
     return layer.isMoE();
+  case Where::LayerWithRouterBias:
+    return layer.isMoE() && config.router.bias;
+  case Where::LayerWithExpertBiases:
+    return layer.isMoE() && config.expertBiases;
   case Where::LayerWithShared:
     return layer.sharedWidth != 0;
   case Where::LayerWithGatedShared:
@@ -200,6 +232,8 @@ int64_t extent(Dim dim, const ModelConfig &config, const LayerConfig &layer) {
     return config.vocabSize;
   case Dim::Hidden:
     return config.hiddenSize;
+  case Dim::Heads:
+    return config.numHeads;
   case Dim::QueryWidth:
     return config.queryWidth();
   case Dim::KvWidth:
@@ -242,13 +276,26 @@ WeightSource sourceOf(const TensorRule &rule, WeightKind kind, int64_t layer,
                      source.tensor.find("{e}") != std::string::npos;
   if (source.perExpert)
     shape.erase(shape.begin());
-  source.offsets.assign(shape.size(), 0);
-  if (rule.rows != Rows::All) {
-    size_t rowDim = shape.size() - 2;
-    if (rule.rows == Rows::SecondHalf)
-      source.offsets[rowDim] = shape[rowDim];
-    shape[rowDim] *= 2;
+  // What one expert has is rows, or rows x columns.
+  size_t rowDim = kind == WeightKind::Bank && !source.perExpert ? 1 : 0;
+  if (rule.orientation == Orientation::InOut) {
+    std::swap(shape[rowDim], shape[rowDim + 1]);
+    source.permutation.resize(shape.size());
+    std::iota(source.permutation.begin(), source.permutation.end(), 0);
+    std::swap(source.permutation[rowDim], source.permutation[rowDim + 1]);
+    ++rowDim;
   }
+  source.offsets.assign(shape.size(), 0);
+  if (rule.rows == Rows::Even || rule.rows == Rows::Odd) {
+    source.strides.assign(shape.size(), 1);
+    source.strides[rowDim] = 2;
+  }
+  if (rule.rows == Rows::SecondHalf)
+    source.offsets[rowDim] = shape[rowDim];
+  if (rule.rows == Rows::Odd)
+    source.offsets[rowDim] = 1;
+  if (rule.rows != Rows::All)
+    shape[rowDim] *= 2;
   source.fileShape = std::move(shape);
   return source;
 }
@@ -373,7 +420,7 @@ private:
   const FileTensor *take(const WeightSource &source, const std::string &name);
   void matchTensor(const Weight &weight, const WeightSource &source,
                    const std::string &name);
-  void matchPart(const Weight &weight, CodePart &part, bool anyFloat);
+  void matchPart(const Weight &weight, CodePart &part);
   void checkQuantization();
   void checkRoleDType(Weight &weight);
   void checkUnexpected();
@@ -477,10 +524,12 @@ void CheckpointMatcher::matchFloats(Weight &weight) {
     });
 }
 
-/// Scales may be any float; their type becomes that of the part.
-void CheckpointMatcher::matchPart(const Weight &weight, CodePart &part,
-                                  bool anyFloat) {
-  if (anyFloat) {
+/// Scales that are floats may be any; their type becomes that of the part.
+void CheckpointMatcher::matchPart(const Weight &weight, CodePart &part) {
+  bool isFloat = std::any_of(
+      std::begin(kImportedDTypes), std::end(kImportedDTypes),
+      [&](DType dtype) { return static_cast<int32_t>(dtype) == part.dtype; });
+  if (isFloat) {
     forEachTensor(weight, part.source, [&](const std::string &name) {
       matchTensor(weight, part.source, name);
     });
@@ -500,11 +549,14 @@ void CheckpointMatcher::matchPart(const Weight &weight, CodePart &part,
 }
 
 void CheckpointMatcher::matchCodes(Weight &weight, StoredCodes stored) {
-  matchPart(weight, stored.codes, /*anyFloat=*/false);
-  matchPart(weight, stored.scales, /*anyFloat=*/true);
+  matchPart(weight, stored.codes);
+  matchPart(weight, stored.scales);
   for (std::optional<CodePart> *part : {&stored.zeros, &stored.groups})
     if (*part)
-      matchPart(weight, **part, /*anyFloat=*/false);
+      matchPart(weight, **part);
+  // Scales that are exponents become bf16.
+  if (!dtypeOfParts)
+    dtypeOfParts = DType::BF16;
   weight.stored = std::move(stored);
   weight.sources.clear();
 }
@@ -659,7 +711,7 @@ std::optional<int64_t> mlir::moe::hf::numBytes(const Weight &weight) {
     return checkedMul(numElements(weight), dtypeBytes(weight.dtype));
   std::optional<int64_t> bytes = 0;
   for (const CodePart *part : partsOf(*weight.stored)) {
-    std::optional<int64_t> count = checkedProduct(part->source.fileShape);
+    std::optional<int64_t> count = checkedProduct(part->shape);
     for (int64_t factor :
          {part->source.perExpert ? weight.numExperts() : int64_t{1},
           static_cast<int64_t>(moe_dtype_size(part->dtype))})

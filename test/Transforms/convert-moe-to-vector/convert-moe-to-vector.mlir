@@ -150,3 +150,23 @@ func.func @targets(%h: memref<?x4xf32>, %b: !moe.bank<3x40x4xf32, #moe.packed<pa
       : (memref<?x4xf32>, !moe.bank<3x40x4xf32, #moe.packed<panel = 8, depth = 1>>, memref<4xi32>, memref<?xi32>, memref<?x40xf32>) -> ()
   return
 }
+
+// -----
+
+// Elements of a vector that do not lie side by side, of which the last 2 of 8
+// do not exist.
+// CHECK-LABEL: func.func @strided_vector(
+// CHECK: %[[BIAS:.*]] = moe.bank_slice %{{.*}} : !moe.bank<2x6xf32, strided<[2]>> -> memref<6xf32, strided<[2]>>
+// CHECK-COUNT-8: memref.load %[[BIAS]]
+// CHECK-NOT: memref.load %[[BIAS]]
+// CHECK: vector.from_elements {{.*}} : vector<8xf32>
+// CHECK: vector.maskedstore
+func.func @strided_vector(%x: memref<?x4xf32>, %b: !moe.bank<2x6x4xf32, #moe.packed<panel = 8, depth = 1>>, %o: memref<3xi32>, %v: !moe.bank<2x6xf32, strided<[2]>>, %y: memref<?x6xf32>) {
+  moe.grouped_matmul %x banks(%b) offsets(%o) per_column(%v) outs(%y) {schedule = #moe.cpu_schedule<row_block = 1, lanes = 8, dot = fma>}
+      : (memref<?x4xf32>, !moe.bank<2x6x4xf32, #moe.packed<panel = 8, depth = 1>>, memref<3xi32>, !moe.bank<2x6xf32, strided<[2]>>, memref<?x6xf32>) -> () {
+  ^bb0(%s: f32, %bias: f32, %old: f32):
+    %p = arith.addf %s, %bias : f32
+    moe.yield %p : f32
+  }
+  return
+}

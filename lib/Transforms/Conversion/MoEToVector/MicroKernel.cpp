@@ -79,7 +79,10 @@ private:
       maskColumns(column);
       SmallVector<Value> perColumn;
       for (Value operand : task.perColumn)
-        perColumn.push_back(loadColumns(operand, column));
+        perColumn.push_back(
+            cast<MemRefType>(operand.getType()).isLastDimUnitStride()
+                ? loadColumns(operand, column)
+                : gatherColumns(operand, column));
       for (int64_t i = 0; i < task.numRows; ++i) {
         SmallVector<Value> arguments;
         for (size_t b = 0; b < task.banks.size(); ++b)
@@ -133,6 +136,21 @@ private:
     Value nothing = arith::ConstantOp::create(emit, emit.getZeroAttr(type));
     return vector::MaskedLoadOp::create(emit, type, from,
                                         ValueRange{indices...}, mask, nothing);
+  }
+
+  /// Columns of a vector whose elements do not lie side by side, one by one.
+  Value gatherColumns(Value from, Value column) {
+    auto type = cast<MemRefType>(from.getType());
+    SmallVector<Value> elements;
+    for (int64_t i = 0; i < lanes; ++i) {
+      Value at = emit.add(column, emit.index(i));
+      // Columns that do not exist are the last one.
+      if (mask)
+        at = emit.minIndex(at, emit.index(columns - 1));
+      elements.push_back(emit.load(from, {at}));
+    }
+    return vector::FromElementsOp::create(emit, vectorOf(type.getElementType()),
+                                          elements);
   }
 
   void storeColumns(Value value, Value row, Value column) {
