@@ -44,10 +44,11 @@ CELL = {
 
 
 class Lines(unittest.TestCase):
-    def test_overhead_is_of_the_same_round(self):
-        row = {"shape": "s", "dtype": "f32", "pairs": [[10, 1], [20, 1], [40, 1]]}
+    def test_overhead_is_what_does_not_grow_with_the_width(self):
+        triples = [[10, 2, 3], [20, 3, 5], [40, 2, 3.5]]
+        row = {"shape": "s", "dtype": "f32", "triples": triples}
         self.assertEqual(
-            properties.overhead_line(row), "| s | f32 | 20.00 | 1.00 | 5.0% | 150% |"
+            properties.overhead_line(row), "| s | f32 | 20.00 | 0.50 | 2.5% | 2.5% |"
         )
 
     def test_threads(self):
@@ -81,7 +82,7 @@ class Lines(unittest.TestCase):
 
     def test_lines_have_as_many_cells_as_the_head(self):
         rows = {
-            "overhead": {"shape": "s", "dtype": "f32", "pairs": [[1, 1]]},
+            "overhead": {"shape": "s", "dtype": "f32", "triples": [[1, 1, 1]]},
             "threads": CELL,
             "experts": CELL,
             "compiling": {"what": "a model", "seconds": [1.0]},

@@ -31,11 +31,11 @@ def AccountFlopsPass : Pass<"moe-account-flops"> {
 }
 
 def ApproximateMathPass : Pass<"moe-approximate-math"> {
-  let summary = "computes exponentials by polynomials";
+  let summary = "computes functions of activations by polynomials";
   let description = [{
-    `math.exp` of f32 becomes the polynomial of upstream's approximation, a few
-    units in the last place from the true value: LLVM vectorizes it, which it
-    cannot do with a call of the C library.
+    `math.exp`, `math.tanh` and `math.erf` of f32 become the polynomials of
+    upstream's approximations, a few units in the last place from the true value:
+    LLVM vectorizes them, which it cannot do with a call of the C library.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect",

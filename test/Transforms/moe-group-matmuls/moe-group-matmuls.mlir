@@ -45,6 +45,42 @@ func.func @gated(%x: tensor<?x4xf32>, %source: tensor<?xi32>, %offsets: tensor<3
   return %y : tensor<?x4xf32>
 }
 
+// A matmul of other rows that meets another is an op of its own, read as elements.
+// CHECK-LABEL: func.func @low_rank(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?x4xf32>, %[[SOURCE:[^:]*]]: tensor<?xi32>, %[[OFFSETS:[^:]*]]: tensor<3xi32>, %[[FULL:[^:]*]]: !moe.bank<2x6x4xf32>, %[[A:[^:]*]]: !moe.bank<2x2x4xf32>, %[[B:[^:]*]]: !moe.bank<2x6x2xf32>
+// CHECK: %[[LOW:.*]] = moe.grouped_matmul %[[X]][%[[SOURCE]]] banks(%[[A]])
+// CHECK: %[[LIFTED:.*]] = moe.grouped_matmul %[[LOW]] banks(%[[B]])
+// CHECK: moe.grouped_matmul %[[X]][%[[SOURCE]]] banks(%[[FULL]]) offsets(%[[OFFSETS]]) elements(%[[LIFTED]])
+// CHECK-NEXT: ^bb0(%[[S:.*]]: f32, %[[E:.*]]: f32, %{{.*}}: f32):
+// CHECK-NEXT: %[[P:.*]] = arith.subf %[[E]], %[[S]]
+// CHECK-NEXT: moe.yield %[[P]]
+// CHECK-NOT: moe.experts
+// REMARK: moe-group-matmuls.mlir:[[#@LINE+5]]:{{.*}}the body became grouped matmuls
+func.func @low_rank(%x: tensor<?x4xf32>, %source: tensor<?xi32>, %offsets: tensor<3xi32>, %full: !moe.bank<2x6x4xf32>, %a: !moe.bank<2x2x4xf32>, %b: !moe.bank<2x6x2xf32>) -> tensor<?x6xf32> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %rows = moe.dispatch %x, %source, %offsets : (tensor<?x4xf32>, tensor<?xi32>, tensor<3xi32>) -> tensor<?x4xf32>
+  %y = moe.experts %rows, %offsets banks(%full, %a, %b) : (tensor<?x4xf32>, tensor<3xi32>, !moe.bank<2x6x4xf32>, !moe.bank<2x2x4xf32>, !moe.bank<2x6x2xf32>) -> tensor<?x6xf32> {
+  ^bb0(%r: tensor<?x4xf32>, %e: index, %w: tensor<6x4xf32>, %wa: tensor<2x4xf32>, %wb: tensor<6x2xf32>):
+    %n = tensor.dim %r, %c0 : tensor<?x4xf32>
+    %e2 = tensor.empty(%n) : tensor<?x2xf32>
+    %i2 = linalg.fill ins(%zero : f32) outs(%e2 : tensor<?x2xf32>) -> tensor<?x2xf32>
+    %e6 = tensor.empty(%n) : tensor<?x6xf32>
+    %i6 = linalg.fill ins(%zero : f32) outs(%e6 : tensor<?x6xf32>) -> tensor<?x6xf32>
+    %low = linalg.matmul indexing_maps = [#rows, #weight, #result] ins(%r, %wa : tensor<?x4xf32>, tensor<2x4xf32>) outs(%i2 : tensor<?x2xf32>) -> tensor<?x2xf32>
+    %lifted = linalg.matmul indexing_maps = [#rows, #weight, #result] ins(%low, %wb : tensor<?x2xf32>, tensor<6x2xf32>) outs(%i6 : tensor<?x6xf32>) -> tensor<?x6xf32>
+    %plain = linalg.matmul indexing_maps = [#rows, #weight, #result] ins(%r, %w : tensor<?x4xf32>, tensor<6x4xf32>) outs(%i6 : tensor<?x6xf32>) -> tensor<?x6xf32>
+    %d = linalg.generic {indexing_maps = [#both, #both, #both], iterator_types = ["parallel", "parallel"]}
+        ins(%lifted, %plain : tensor<?x6xf32>, tensor<?x6xf32>) outs(%e6 : tensor<?x6xf32>) {
+    ^bb0(%p: f32, %q: f32, %o: f32):
+      %t = arith.subf %p, %q : f32
+      linalg.yield %t : f32
+    } -> tensor<?x6xf32>
+    moe.yield %d : tensor<?x6xf32>
+  }
+  return %y : tensor<?x6xf32>
+}
+
 // What is neither stays.
 // CHECK-LABEL: func.func @other(
 // CHECK: moe.experts

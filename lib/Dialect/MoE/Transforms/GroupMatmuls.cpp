@@ -14,6 +14,13 @@
 //   h = grouped_matmul rows banks(gate, up)  { silu(gate) * up }
 //   y = grouped_matmul h    banks(down)      { down }
 //
+// Matmuls of other rows or shapes that meet there have ops of their own, whose
+// results are read as elements. An expert with a low-rank addition becomes:
+//
+//   a = grouped_matmul rows banks(A)               { a }
+//   b = grouped_matmul a    banks(B)               { b }
+//   y = grouped_matmul rows banks(W) elements(b)   { w + b }
+//
 //===----------------------------------------------------------------------===//
 
 #include "MoE/Dialect/MoE/Transforms/Matmul.h"
@@ -115,13 +122,40 @@ private:
       return false;
     if (sums.empty())
       return reject("no matmul computes a value from the rows");
-    Value rows = sums.front().getDpsInputs()[0];
-    for (linalg::LinalgOp sum : sums)
-      if (sum.getDpsInputs()[0] != rows ||
-          sum.getDpsInputs()[1].getType() !=
-              sums.front().getDpsInputs()[1].getType())
-        return reject("matmuls of different rows or shapes meet in one value");
-    return canMaterialize(rows);
+    SmallVector<linalg::LinalgOp> others = splitSums(sums);
+    for (linalg::LinalgOp other : others)
+      if (!getElementTypeOrSelf(other->getResult(0)).isF32())
+        return reject("a sum that is not f32 meets matmuls of other rows or "
+                      "shapes");
+    return canMaterialize(rowsOf(sums.front())) &&
+           llvm::all_of(others, [&](linalg::LinalgOp other) {
+             return canMaterialize(rowsOf(other));
+           });
+  }
+
+  static Value rowsOf(linalg::LinalgOp sum) { return sum.getDpsInputs()[0]; }
+  static int64_t depthOf(linalg::LinalgOp sum) {
+    return cast<ShapedType>(rowsOf(sum).getType()).getShape().back();
+  }
+
+  /// One op computes the sums of the same rows and shape as the one with most
+  /// columns of rows. Removes the others and returns them.
+  static SmallVector<linalg::LinalgOp>
+  splitSums(SmallVectorImpl<linalg::LinalgOp> &sums) {
+    linalg::LinalgOp first =
+        *llvm::max_element(sums, [](linalg::LinalgOp a, linalg::LinalgOp b) {
+          return depthOf(a) < depthOf(b);
+        });
+    SmallVector<linalg::LinalgOp> others;
+    llvm::erase_if(sums, [&](linalg::LinalgOp sum) {
+      bool differs =
+          rowsOf(sum) != rowsOf(first) ||
+          sum.getDpsInputs()[1].getType() != first.getDpsInputs()[1].getType();
+      if (differs)
+        others.push_back(sum);
+      return differs;
+    });
+    return others;
   }
 
   /// The matmuls that `value` is computed from element by element.
@@ -170,16 +204,19 @@ private:
       return known;
     SmallVector<linalg::LinalgOp> sums;
     (void)collectSums(value, sums);
-    Value rows = materialize(sums.front().getDpsInputs()[0]);
-    bool isInput = sums.front().getDpsInputs()[0] == body.getArgument(0);
+    SmallVector<linalg::LinalgOp> others = splitSums(sums);
+    Value rows = materialize(rowsOf(sums.front()));
+    bool isInput = rowsOf(sums.front()) == body.getArgument(0);
 
-    SmallVector<Value> banks, perColumn;
+    SmallVector<Value> banks, perColumn, elements;
     for (linalg::LinalgOp sum : sums)
       banks.push_back(bankOf(sum.getDpsInputs()[1]));
     llvm::SetVector<Value> vectors;
     collectVectors(value, vectors);
     for (Value vector : vectors)
       perColumn.push_back(bankOf(vector));
+    for (linalg::LinalgOp other : others)
+      elements.push_back(materialize(other->getResult(0)));
 
     auto type = cast<RankedTensorType>(value.getType());
     // Not of what dispatch yields, so that nothing of it is left.
@@ -192,8 +229,8 @@ private:
     auto grouped = GroupedMatmulOp::create(
         builder, op.getLoc(), init.getType(), rows, isInput ? source : Value(),
         /*row_sums=*/Value(), banks, op.getOffsets(), /*targets=*/Value(),
-        ValueRange(), perColumn, ValueRange(), init, CPUScheduleAttr());
-    buildBody(grouped, value, sums, vectors.getArrayRef());
+        ValueRange(), perColumn, elements, init, CPUScheduleAttr());
+    buildBody(grouped, value, sums, vectors.getArrayRef(), others);
     return materialized[value] = grouped.getResult(0);
   }
 
@@ -209,7 +246,8 @@ private:
   }
 
   void buildBody(GroupedMatmulOp grouped, Value value,
-                 ArrayRef<linalg::LinalgOp> sums, ArrayRef<Value> vectors) {
+                 ArrayRef<linalg::LinalgOp> sums, ArrayRef<Value> vectors,
+                 ArrayRef<linalg::LinalgOp> others) {
     OpBuilder::InsertionGuard guard(builder);
     Block *block = builder.createBlock(&grouped.getBody());
     IRMapping scalars;
@@ -221,6 +259,8 @@ private:
       add(sum->getResult(0));
     for (Value vector : vectors)
       add(vector);
+    for (linalg::LinalgOp other : others)
+      add(other->getResult(0));
     block->addArgument(getElementTypeOrSelf(value.getType()), op.getLoc());
     YieldOp::create(builder, op.getLoc(), scalarOf(value, scalars));
   }
