@@ -201,8 +201,10 @@ TEST(ModelConfig, YarnStretchesSlowRotations) {
   config["rope_scaling"]["attention_factor"] = 2;
   EXPECT_EQ(parsed(config).yarn->attentionFactor, 2);
   config["rope_scaling"].erase("attention_factor");
-  config["rope_scaling"]["mscale"] = 2;
+  config["rope_scaling"]["mscale"] = nullptr;
   config["rope_scaling"]["mscale_all_dim"] = 1;
+  EXPECT_NEAR(parsed(config).yarn->attentionFactor, 1.3465735902799727, 1e-15);
+  config["rope_scaling"]["mscale"] = 2;
   EXPECT_NEAR(parsed(config).yarn->attentionFactor,
               (0.2 * std::log(32) + 1) / (0.1 * std::log(32) + 1), 1e-15);
   config["rope_scaling"]["beta"] = 2;
@@ -427,6 +429,11 @@ TEST(ModelConfig, RefusesBadValues) {
       {"gpt-oss-20b",
        [](json &config) { config["rope_scaling"]["beta_fast"] = 0; },
        "[moe-config-out-of-range]"},
+      {"gpt-oss-20b", set("rope_theta", 1), "[moe-config-out-of-range]"},
+      {"gpt-oss-20b",
+       set("rope_parameters",
+           {{"rope_type", "default"}, {"rope_theta", 150000}}),
+       "[moe-config-conflict]"},
       {"gpt-oss-20b", set("swiglu_limit", -7.0), "[moe-config-out-of-range]"},
       {"gpt-oss-20b", [](json &config) { config.erase("layer_types"); },
        "[moe-config-sliding-window]"},

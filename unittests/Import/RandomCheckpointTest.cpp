@@ -36,13 +36,7 @@ protected:
   CheckpointPtr write(const ModelConfig &config, uint64_t seed) {
     ImportResult<int64_t> bytes = randomizeCheckpoint(config, seed, path);
     EXPECT_TRUE(bytes) << bytes.message();
-    moe_error error = {};
-    moe_checkpoint *opened = nullptr;
-    EXPECT_EQ(
-        moe_checkpoint_open(path.c_str(), /*headers_only=*/0, &opened, &error),
-        MOE_OK)
-        << error.message;
-    return CheckpointPtr(opened);
+    return openCheckpoint(path, /*headersOnly=*/false);
   }
 
   std::string path =

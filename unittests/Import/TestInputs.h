@@ -80,15 +80,21 @@ listingOf(const mlir::moe::hf::WeightMap &map,
   return listing;
 }
 
-/// The tensors of the checkpoint at `path`.
-inline mlir::moe::hf::TensorListing openListing(const std::string &path) {
+/// The checkpoint at `path`; null, and a failed test, if it cannot be opened.
+inline mlir::moe::hf::CheckpointPtr openCheckpoint(const std::string &path,
+                                                   bool headersOnly) {
   moe_error error = {};
   moe_checkpoint *opened = nullptr;
-  EXPECT_EQ(
-      moe_checkpoint_open(path.c_str(), /*headers_only=*/1, &opened, &error),
-      MOE_OK)
+  EXPECT_EQ(moe_checkpoint_open(path.c_str(), headersOnly, &opened, &error),
+            MOE_OK)
       << error.message;
-  mlir::moe::hf::CheckpointPtr checkpoint(opened);
+  return mlir::moe::hf::CheckpointPtr(opened);
+}
+
+/// Its tensors.
+inline mlir::moe::hf::TensorListing openListing(const std::string &path) {
+  mlir::moe::hf::CheckpointPtr checkpoint =
+      openCheckpoint(path, /*headersOnly=*/true);
   return checkpoint ? mlir::moe::hf::listTensors(checkpoint.get())
                     : mlir::moe::hf::TensorListing();
 }

@@ -132,7 +132,9 @@ def ConvertMoEToVectorPass : Pass<"convert-moe-to-vector"> {
     Each `moe.grouped_matmul` becomes one parallel loop over ranges of equal
     cost, whose units are a panel of the banks times all rows of a group. The
     sums of a block of rows and a panel stay in registers over all of K, and the
-    body is applied to them before they are stored.
+    body is applied to them before they are stored. With `targets`, threads share
+    panels, each with all groups in their order, and, where panels cannot be
+    shared evenly, the targets too.
 
     *Expects* memrefs, packed banks and a `#moe.cpu_schedule`. *Produces* `scf`,
     `memref`, `vector` and arithmetic.

@@ -140,6 +140,7 @@ private:
   ModelConfig config;
   std::optional<double> ropeTheta;
   std::string ropeThetaName;
+  json ropeType; ///< of the first object that has one
   ImportError failure;
 };
 
@@ -431,6 +432,10 @@ void ConfigReader::readRope() {
          " has no value that could be assumed, so add one "
          "[moe-config-missing-key]");
   config.ropeTheta = ropeTheta.value_or(1);
+  if (config.yarn && ropeTheta && config.ropeTheta <= 1)
+    fail(inQuotes(ropeThetaName), " is ", config.ropeTheta,
+         ", expected more than 1 for the rope type \"yarn\", which divides by "
+         "its logarithm; correct the value [moe-config-out-of-range]");
 }
 
 void ConfigReader::readRopeObject(const std::string &name, const json &object) {
@@ -457,6 +462,11 @@ void ConfigReader::readRopeObject(const std::string &name, const json &object) {
       others.push_back(key);
     }
   }
+  if (!ropeType.is_null() && ropeType != type)
+    fail(inQuotes(name), " has the rope type ", valueText(type), " but ",
+         inQuotes(nameOf(Key::RopeParameters)), " has ", valueText(ropeType),
+         "; remove the wrong one [moe-config-conflict]");
+  ropeType = type;
   bool isYarn = type == "yarn";
   for (const std::string &key : others)
     if (!isYarn || !isYarnKey(key))
@@ -497,7 +507,8 @@ void ConfigReader::readYarn(const std::string &name, const json &object) {
   auto sharpness = [&](double scale) {
     return yarn.factor <= 1 ? 1 : 0.1 * scale * std::log(yarn.factor) + 1;
   };
-  bool isRatio = object.contains("mscale") && object.contains("mscale_all_dim");
+  bool isRatio = !object.value("mscale", json()).is_null() &&
+                 !object.value("mscale_all_dim", json()).is_null();
   yarn.attentionFactor = number(
       "attention_factor", isRatio ? sharpness(number("mscale", 1)) /
                                         sharpness(number("mscale_all_dim", 1))

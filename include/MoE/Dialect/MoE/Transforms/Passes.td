@@ -51,8 +51,10 @@ def GroupMatmulsPass : Pass<"moe-group-matmuls"> {
   let description = [{
     The body of `moe.experts` is cut at its matmuls: those that read the same rows
     become one `moe.grouped_matmul` over the rows of all experts, and what follows
-    them element by element becomes its body. A `moe.dispatch` in front becomes
-    its `source`, so that rows are gathered where they are read.
+    them element by element becomes its body. Matmuls of other rows or shapes that
+    meet there become ops of their own, whose results are its `elements`. A
+    `moe.dispatch` in front becomes its `source`, so that rows are gathered where
+    they are read.
 
     *Expects* the planned level. Experts of other forms stay as they are, with a
     remark that says why.
@@ -129,7 +131,7 @@ def TileExpertsPass : Pass<"moe-tile-experts"> {
     without rows costs the reading of two offsets.
 
     *Expects* the planned level, *produces* the grouped level. *Fails when*
-    `row-tile` is negative.
+    `row-tile` is negative, or a grouped matmul with `targets` has no schedule.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect",
