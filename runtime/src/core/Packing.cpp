@@ -13,8 +13,10 @@
 #include "moe_rt/safetensors.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 using namespace moe::rt;
 
@@ -65,6 +67,10 @@ int64_t moe::rt::getOffsetOfWay(const moe_weight &weight) {
          bitsOfElement(weight) / 8;
 }
 
+//===----------------------------------------------------------------------===//
+// Elements
+//===----------------------------------------------------------------------===//
+
 namespace {
 
 /// One call of packSlices.
@@ -76,46 +82,164 @@ struct Job {
   char *storage;
 };
 
-/// Columns that are copied at a time: they and their places stay in the nearest
-/// cache while the rows of the panel pass by.
-constexpr int64_t columnBlock = 32;
+constexpr int64_t bytesPerLine = 64; ///< of a cache
+constexpr int64_t rowsPerTile = 64;
+
+/// 16 bytes of `Word`s.
+template <typename Word> using Vector [[gnu::vector_size(16)]] = Word;
 
 } // namespace
 
-/// Packs one panel of one slice. T has the size of the elements; `Depth` is the
-/// depth of the packing where it is known when this is compiled, otherwise 0.
-template <typename T, int64_t Depth>
-static void packPanel(const Job &job, int64_t slice, int64_t panel) {
-  const moe_packing &packing = job.weight.packing;
-  const int64_t depth = Depth ? Depth : packing.depth;
-  const T *source = static_cast<const T *>(job.sources[slice]);
-  T *target = reinterpret_cast<T *>(job.storage + slice * job.shape.sliceBytes +
-                                    panel * job.shape.panelBytes) +
-              packing.way * int64_t(packing.panel) * depth;
-  int64_t firstRow = panel * packing.panel;
-  int64_t columns = job.weight.shape[1], stride = job.weight.strides[1];
-  int64_t wholeSteps = columns / depth;
-  int64_t stepsPerBlock = std::max<int64_t>(1, columnBlock / depth);
-  for (int64_t block = 0; block < job.shape.steps; block += stepsPerBlock) {
-    int64_t end = std::min(block + stepsPerBlock, job.shape.steps);
-    for (int64_t row = 0; row < packing.panel; ++row) {
-      bool exists = firstRow + row < job.weight.shape[0];
-      const T *from = source + (firstRow + row) * job.weight.strides[0];
-      T *to = target + row * depth;
-      int64_t step = block;
-      for (int64_t whole = exists ? std::min(end, wholeSteps) : block;
-           step < whole; ++step)
-        for (int64_t i = 0; i < depth; ++i)
-          to[step * job.shape.step + i] = from[(step * depth + i) * stride];
-      for (; step < end; ++step)
-        for (int64_t i = 0; i < depth; ++i) {
-          int64_t k = step * depth + i;
-          to[step * job.shape.step + i] =
-              exists && k < columns ? from[k * stride] : T(0);
-        }
+static void zip(Vector<uint16_t> a, Vector<uint16_t> b, Vector<uint16_t> &low,
+                Vector<uint16_t> &high) {
+  low = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+  high = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+
+static void zip(Vector<uint32_t> a, Vector<uint32_t> b, Vector<uint32_t> &low,
+                Vector<uint32_t> &high) {
+  low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+}
+
+/// Transposes a square of words: row i starts `rowBytes` behind the row before,
+/// and so do columns, `columnBytes`, in `to`. Each round doubles the runs of
+/// words of one column.
+template <typename Word>
+static void transpose(const char *from, int64_t rowBytes, char *to,
+                      int64_t columnBytes) {
+  constexpr int64_t size = 16 / sizeof(Word);
+  Vector<Word> now[size], next[size];
+  for (int64_t i = 0; i < size; ++i)
+    std::memcpy(&now[i], from + i * rowBytes, 16);
+  for (int64_t run = 1; run < size; run *= 2) {
+    for (int64_t i = 0; i < size / 2; ++i)
+      zip(now[i], now[i + size / 2], next[2 * i], next[2 * i + 1]);
+    std::copy(next, next + size, now);
+  }
+  for (int64_t i = 0; i < size; ++i)
+    std::memcpy(to + i * columnBytes, &now[i], 16);
+}
+
+/// Copies past the caches, where the compiler can: nobody reads a packed weight
+/// before all are packed, and memory that is not read first is written at twice
+/// the speed.
+static void copyToMemory(char *to, const char *from, int64_t bytes) {
+#if defined(__has_builtin) && __has_builtin(__builtin_nontemporal_store)
+  using Bytes = Vector<uint64_t>;
+  if (reinterpret_cast<uintptr_t>(to) % 16 == 0) {
+    for (; bytes >= 16; bytes -= 16, to += 16, from += 16) {
+      Bytes value;
+      std::memcpy(&value, from, 16);
+      __builtin_nontemporal_store(value, reinterpret_cast<Bytes *>(to));
     }
   }
+#endif
+  std::memcpy(to, from, static_cast<size_t>(bytes));
 }
+
+namespace {
+
+/// Packs one panel of one slice, a tile of some rows and steps at a time, which
+/// is put together in the nearest cache. T has the size of the elements;
+/// `Depth` is the depth of the packing where it is known when this is compiled,
+/// otherwise 0.
+template <typename T, int64_t Depth> class PanelPacker {
+public:
+  PanelPacker(const Job &job, int64_t slice, int64_t panel)
+      : weight(job.weight), depth(Depth ? Depth : job.weight.packing.depth),
+        stepBytes(job.shape.step * size),
+        source(static_cast<const T *>(job.sources[slice])),
+        firstRow(panel * weight.packing.panel) {
+    const moe_packing &packing = weight.packing;
+    target = job.storage + slice * job.shape.sliceBytes +
+             panel * job.shape.panelBytes +
+             packing.way * int64_t(packing.panel) * depth * size;
+  }
+
+  void run(int64_t steps) {
+    int64_t panel = weight.packing.panel;
+    int64_t stepsPerTile = std::max<int64_t>(1, bytesPerLine / (depth * size));
+    for (int64_t step = 0; step < steps; step += stepsPerTile)
+      for (int64_t row = 0; row < panel; row += rowsPerTile)
+        packTile(row, std::min(rowsPerTile, panel - row), step,
+                 std::min(stepsPerTile, steps - step));
+  }
+
+private:
+  static constexpr int64_t size = sizeof(T);
+
+  void packTile(int64_t row, int64_t rows, int64_t step, int64_t steps) {
+    // One step of a depth that fills more than a line has no room in a tile.
+    alignas(bytesPerLine) T tile[rowsPerTile * bytesPerLine / size];
+    if (depth * size > bytesPerLine) {
+      for (int64_t i = 0; i < rows; ++i)
+        fillRow(row + i, step, steps, depth,
+                reinterpret_cast<T *>(target + step * stepBytes) +
+                    (row + i) * depth);
+      return;
+    }
+    int64_t filled = fillSquares(row, rows, step, steps, tile);
+    for (int64_t i = filled; i < rows; ++i)
+      fillRow(row + i, step, steps, rows * depth, tile + i * depth);
+    int64_t bytes = rows * depth * size;
+    for (int64_t i = 0; i < steps; ++i)
+      copyToMemory(target + (step + i) * stepBytes + row * depth * size,
+                   reinterpret_cast<const char *>(tile) + i * bytes, bytes);
+  }
+
+  /// Fills a tile by transposing what rows have in one step as a word, and
+  /// returns how many rows that did: a multiple of those of a vector, or none.
+  int64_t fillSquares(int64_t row, int64_t rows, int64_t step, int64_t steps,
+                      T *tile) const {
+    constexpr int64_t wordBytes = Depth * size;
+    if constexpr (wordBytes == 2 || wordBytes == 4) {
+      using Word = std::conditional_t<wordBytes == 2, uint16_t, uint32_t>;
+      constexpr int64_t square = 16 / wordBytes;
+      int64_t existing = std::min(rows, weight.shape[0] - firstRow - row);
+      if (weight.strides[1] != 1 || steps % square != 0 ||
+          (step + steps) * depth > weight.shape[1])
+        return 0;
+      int64_t i = 0;
+      for (; i + square <= existing; i += square)
+        for (int64_t s = 0; s < steps; s += square)
+          transpose<Word>(
+              reinterpret_cast<const char *>(rowAt(row + i) +
+                                             (step + s) * depth),
+              weight.strides[0] * size,
+              reinterpret_cast<char *>(tile + (s * rows + i) * depth),
+              rows * wordBytes);
+      return i;
+    }
+    return 0;
+  }
+
+  /// Writes what a row has in some steps, which are `distance` elements apart.
+  void fillRow(int64_t row, int64_t step, int64_t steps, int64_t distance,
+               T *to) const {
+    bool exists = firstRow + row < weight.shape[0];
+    for (int64_t s = 0; s < steps; ++s, to += distance)
+      for (int64_t i = 0; i < depth; ++i) {
+        int64_t k = (step + s) * depth + i;
+        to[i] = exists && k < weight.shape[1]
+                    ? rowAt(row)[k * weight.strides[1]]
+                    : T(0);
+      }
+  }
+
+  const T *rowAt(int64_t row) const {
+    return source + (firstRow + row) * weight.strides[0];
+  }
+
+  const moe_weight &weight;
+  const int64_t depth;
+  int64_t stepBytes; ///< of all ways
+  const T *source;   ///< of the slice
+  char *target;      ///< of the panel and way
+  int64_t firstRow;
+};
+
+} // namespace
 
 /// Iteration i packs panel i % panels of slice first + i / panels.
 template <typename T> static void packIteration(void *env, int64_t i) {
@@ -124,12 +248,16 @@ template <typename T> static void packIteration(void *env, int64_t i) {
   int64_t panel = i % job.shape.panels;
   switch (job.weight.packing.depth) {
   case 1:
-    return packPanel<T, 1>(job, slice, panel);
+    PanelPacker<T, 1>(job, slice, panel).run(job.shape.steps);
+    break;
   case 2:
-    return packPanel<T, 2>(job, slice, panel);
+    PanelPacker<T, 2>(job, slice, panel).run(job.shape.steps);
+    break;
   default:
-    return packPanel<T, 0>(job, slice, panel);
+    PanelPacker<T, 0>(job, slice, panel).run(job.shape.steps);
   }
+  // What went past the caches is in order with what says that it is there.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
 //===----------------------------------------------------------------------===//
@@ -199,13 +327,16 @@ private:
     }
   }
 
-  /// The codes of one row in one step.
+  /// The codes of one row in one step: of 4 bits, the second half of them in
+  /// the high halves of the bytes of the first.
   void storeWord(const uint8_t *from, char *to) const {
-    uint8_t word[bytesPerWord];
-    for (int64_t i = 0; i < bytesPerWord; ++i)
-      word[i] = static_cast<uint8_t>(
-          format.bits == 8 ? from[i] : from[i] | (from[i + bytesPerWord] << 4));
-    std::memcpy(to, word, bytesPerWord);
+    uint32_t word, high;
+    std::memcpy(&word, from, bytesPerWord);
+    if (format.bits == 4) {
+      std::memcpy(&high, from + bytesPerWord, bytesPerWord);
+      word |= high << 4;
+    }
+    std::memcpy(to, &word, bytesPerWord);
   }
 
   const CodeJob &job;

@@ -78,33 +78,51 @@ static float roundToInteger(float value) {
 
 namespace {
 /// The values of a run as far as its scale depends on them.
-struct Range {
-  float lowest = std::numeric_limits<float>::infinity();
-  float highest = -std::numeric_limits<float>::infinity();
-  uint32_t largestBits = 0; ///< of all magnitudes
-
-  void include(const float *values, int64_t count) {
-    float low = lowest, high = highest;
-    uint32_t bits = largestBits;
-    for (int64_t i = 0; i < count; ++i) {
-      low = values[i] < low ? values[i] : low;
-      high = values[i] > high ? values[i] : high;
-      bits = std::max(bits, floatBits(values[i]) & 0x7fffffffu);
-    }
-    lowest = low;
-    highest = high;
-    largestBits = bits;
+class Range {
+public:
+  Range() {
+    std::fill_n(lows, lanes, std::numeric_limits<float>::infinity());
+    std::fill_n(highs, lanes, -std::numeric_limits<float>::infinity());
   }
-  bool isFinite() const { return largestBits < 0x7f800000u; }
+
+  /// Of the values of each lane on their own, which compilers vectorize: of all
+  /// in one order they must not.
+  void include(const float *values, int64_t count) {
+    int64_t i = 0;
+    for (; i + lanes <= count; i += lanes)
+      for (int64_t lane = 0; lane < lanes; ++lane)
+        include(lane, values[i + lane]);
+    for (; i < count; ++i)
+      include(0, values[i]);
+  }
+
+  float lowest() const { return *std::min_element(lows, lows + lanes); }
+  float highest() const { return *std::max_element(highs, highs + lanes); }
+  bool isFinite() const {
+    return std::all_of(zeros, zeros + lanes,
+                       [](float zero) { return zero == 0; });
+  }
+
+private:
+  void include(int64_t lane, float value) {
+    lows[lane] = value < lows[lane] ? value : lows[lane];
+    highs[lane] = value > highs[lane] ? value : highs[lane];
+    zeros[lane] += value * 0;
+  }
+
+  static constexpr int64_t lanes = 8;
+  float lows[lanes], highs[lanes];
+  float zeros[lanes] = {}; ///< NaN where a value was not finite
 };
 } // namespace
 
 /// The scale before it is rounded to its type.
 static float exactScale(const moe_quantization &format, const Range &range) {
+  float lowest = range.lowest(), highest = range.highest();
   if (format.zero_points)
-    return (std::max(range.highest, 0.0f) - std::min(range.lowest, 0.0f)) /
+    return (std::max(highest, 0.0f) - std::min(lowest, 0.0f)) /
            static_cast<float>((1 << format.bits) - 1);
-  float extreme = -range.lowest > range.highest ? range.lowest : range.highest;
+  float extreme = -lowest > highest ? lowest : highest;
   // Of 16 codes none is given away: the extreme gets the one without a
   // counterpart.
   return format.bits == 8 ? std::fabs(extreme) / 127 : extreme / -8;
@@ -135,7 +153,7 @@ RunScale MadeCodes::scaleOf(int64_t slice, int64_t row, int64_t first,
   run.inverse = inverse;
   if (format.zero_points) {
     const auto last = static_cast<float>((1 << format.bits) - 1);
-    float low = std::min(range.lowest, 0.0f);
+    float low = std::min(range.lowest(), 0.0f);
     run.zero = static_cast<int32_t>(
         std::min(last, std::max(0.0f, roundToInteger(-low * inverse))));
   }

@@ -32,6 +32,9 @@ public:
   Value i32(int64_t value) {
     return arith::ConstantIntOp::create(*this, value, 32);
   }
+  Value i64(int64_t value) {
+    return arith::ConstantIntOp::create(*this, value, 64);
+  }
   Value boolean(bool value) {
     return arith::ConstantIntOp::create(*this, value, 1);
   }
@@ -49,6 +52,11 @@ public:
     return isFloat(a) ? Value(arith::AddFOp::create(*this, a, b))
                       : Value(arith::AddIOp::create(*this, a, b));
   }
+  /// Of floats: the terms of a sum may be added in any order, which LLVM then
+  /// vectorizes.
+  Value addInAnyOrder(Value a, Value b) {
+    return arith::AddFOp::create(*this, a, b, arith::FastMathFlags::reassoc);
+  }
   Value sub(Value a, Value b) {
     return isFloat(a) ? Value(arith::SubFOp::create(*this, a, b))
                       : Value(arith::SubIOp::create(*this, a, b));
@@ -62,11 +70,11 @@ public:
   Value maximum(Value a, Value b) {
     return arith::MaximumFOp::create(*this, a, b);
   }
-  Value minIndex(Value a, Value b) {
-    return arith::MinSIOp::create(*this, a, b);
-  }
-  Value maxIndex(Value a, Value b) {
+  Value maxSigned(Value a, Value b) {
     return arith::MaxSIOp::create(*this, a, b);
+  }
+  Value minSigned(Value a, Value b) {
+    return arith::MinSIOp::create(*this, a, b);
   }
   Value exp(Value a) { return math::ExpOp::create(*this, a); }
   Value log(Value a) { return math::LogOp::create(*this, a); }
@@ -178,7 +186,7 @@ public:
   void forRanges(Value count, int64_t grain, int64_t most,
                  function_ref<void(Value range, Value low, Value high)> body) {
     Value wanted = arith::CeilDivSIOp::create(*this, count, index(grain));
-    Value ranges = minIndex(wanted, index(most));
+    Value ranges = minSigned(wanted, index(most));
     forParallel(ranges, [&](Value i) {
       auto boundary = [&](Value i) -> Value {
         return arith::DivUIOp::create(*this, mul(i, count), ranges);

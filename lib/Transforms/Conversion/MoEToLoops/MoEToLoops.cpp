@@ -66,7 +66,7 @@ void moe::emitDispatch(LoopEmitter &emit, DispatchOp op) {
   }
   Value last = emit.sub(emit.dim(op.getOffsets(), 0), emit.index(1));
   Value used = emit.toIndex(emit.load(op.getOffsets(), last));
-  Value numRows = emit.minIndex(used, emit.dim(op.getSource(), 0));
+  Value numRows = emit.minSigned(used, emit.dim(op.getSource(), 0));
   emit.forEach(emit.index(0), numRows, [&](Value r) {
     Value t = emit.toIndex(emit.load(op.getSource(), r));
     emit.ifThen(emit.isInside(t, emit.dim(x, 0)), [&] {

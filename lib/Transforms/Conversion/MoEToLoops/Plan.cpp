@@ -94,7 +94,8 @@ private:
                 Value next = emit.add(i, emit.index(1));
                 Value bound = emit.toIndex(emit.load(bounds, next));
                 Value first = carried[0];
-                Value last = emit.minIndex(emit.maxIndex(bound, first), tokens);
+                Value last =
+                    emit.minSigned(emit.maxSigned(bound, first), tokens);
                 segment(first, last);
                 return {last};
               });
@@ -155,8 +156,8 @@ private:
       OpBuilder::InsertionGuard inner(emit);
       emit.setInsertionPointToStart(runs.getBody());
       Value low = runs.getInductionVar();
-      Value middle = emit.minIndex(emit.add(low, width), last);
-      merge(order, low, middle, emit.minIndex(emit.add(low, twice), last));
+      Value middle = emit.minSigned(emit.add(low, width), last);
+      merge(order, low, middle, emit.minSigned(emit.add(low, twice), last));
     }
     emit.forEach(first, last,
                  [&](Value i) { emit.store(emit.load(scratch, i), order, i); });
@@ -171,8 +172,8 @@ private:
                 Value hasA = emit.less(a, middle), hasB = emit.less(b, high);
                 // Loads stay inside the runs even when one of them is used up.
                 Value one = emit.index(1);
-                Value lastA = emit.minIndex(a, emit.sub(high, one));
-                Value lastB = emit.minIndex(b, emit.sub(high, one));
+                Value lastA = emit.minSigned(a, emit.sub(high, one));
+                Value lastB = emit.minSigned(b, emit.sub(high, one));
                 Value tokenA = emit.load(order, lastA);
                 Value tokenB = emit.load(order, lastB);
                 Value priorityA = emit.load(priorities, emit.toIndex(tokenA));

@@ -77,7 +77,7 @@ private:
                      [&](Value k, Value largest) -> Value {
                        Value bits = bitsOf(element(row, k));
                        Value magnitude = emit.both(bits, emit.i32(0x7fffffff));
-                       return arith::MaxSIOp::create(emit, largest, magnitude);
+                       return emit.maxSigned(largest, magnitude);
                      });
   }
 

@@ -34,11 +34,11 @@ public:
     Value keys = emit.alloc({kMostRanges, experts}, f32);
     Value scores =
         needsScores ? emit.alloc({kMostRanges, experts}, f32) : Value();
-    Value marks, bestKeys;
+    Value marks, orders;
     if (usesThreshold())
       marks = emit.alloc({kMostRanges, experts}, emit.getI1Type());
-    else
-      bestKeys = emit.alloc({kMostRanges, topK}, f32);
+    else if (op.getSelection() != Selection::Table)
+      orders = emit.alloc({kMostRanges, experts}, emit.getI64Type());
     Value groupScores;
     if (auto limit = op.getGroupLimit())
       groupScores = emit.alloc({kMostRanges, limit->getGroups()}, f32);
@@ -52,8 +52,8 @@ public:
                      s = scores ? emit.row(scores, range) : Value();
                      if (marks)
                        taken = emit.row(marks, range);
-                     if (bestKeys)
-                       bestKey = emit.row(bestKeys, range);
+                     if (orders)
+                       order = emit.row(orders, range);
                      if (groupScores)
                        groupScore = emit.row(groupScores, range);
                      emitTokens(low, high);
@@ -175,7 +175,7 @@ private:
         emit.store(emit.exp(emit.sub(emit.load(z, e), peak)), s, e);
       });
       Value sum = emit.fold(experts, emit.f32(0), [&](Value e, Value sum) {
-        return emit.add(sum, emit.load(s, e));
+        return emit.addInAnyOrder(sum, emit.load(s, e));
       });
       emit.forEach(experts, [&](Value e) {
         emit.store(emit.div(emit.load(s, e), sum), s, e);
@@ -271,40 +271,55 @@ private:
     });
   }
 
-  /// Fills ids[t] with the experts whose keys rank first, in order, in one pass
-  /// over the keys: an expert enters the list if its key ranks before the last
-  /// one's. The list is empty from the first id of -1 on. Equal keys keep the
-  /// order in which they came, that of the indices.
+  /// Fills ids[t] with the experts whose keys rank first, in order. Each of k
+  /// passes finds the largest number below the one before: no branch depends on
+  /// data, and LLVM vectorizes it.
   void sortBest() {
-    Value none = emit.i32(-1);
-    emit.forEach(topK, [&](Value j) { emit.store(none, ids, {t, j}); });
     emit.forEach(experts, [&](Value e) {
-      Value mine = emit.load(key, e);
-      Value enters = comesBefore(mine, emit.index(topK - 1));
-      emit.ifThen(enters, [&] { insert(mine, emit.toI32(e)); });
+      emit.store(orderOf(emit.load(key, e), e), order, e);
     });
-  }
-
-  /// Whether an expert with key `mine` comes before place j of the list.
-  Value comesBefore(Value mine, Value j) {
-    Value isEmpty = emit.less(emit.load(ids, {t, j}), emit.i32(0));
-    return emit.either(isEmpty, emit.ranksBefore(mine, emit.load(bestKey, j)));
-  }
-
-  /// Puts `id` into the list; those behind it move on, the last one drops out.
-  void insert(Value mine, Value id) {
-    emit.fold(emit.index(0), emit.index(topK),
-              ValueRange{id, mine, emit.boolean(false)},
-              [&](Value j, ValueRange carried) -> SmallVector<Value> {
-                Value oldId = emit.load(ids, {t, j});
-                Value oldKey = emit.load(bestKey, j);
-                Value moves =
-                    emit.either(carried[2], comesBefore(carried[1], j));
-                emit.store(emit.select(moves, carried[0], oldId), ids, {t, j});
-                emit.store(emit.select(moves, carried[1], oldKey), bestKey, j);
-                return {emit.select(moves, oldId, carried[0]),
-                        emit.select(moves, oldKey, carried[1]), moves};
+    Value first = emit.i64(std::numeric_limits<int64_t>::max());
+    Value none = emit.i64(std::numeric_limits<int64_t>::min());
+    emit.fold(emit.index(0), emit.index(topK), ValueRange{first},
+              [&](Value j, ValueRange last) -> SmallVector<Value> {
+                Value best = emit.fold(experts, none, [&](Value e, Value best) {
+                  Value mine = emit.load(order, e);
+                  Value isLeft = emit.less(mine, last[0]);
+                  return emit.maxSigned(best, emit.select(isLeft, mine, none));
+                });
+                emit.store(expertOf(best), ids, {t, j});
+                return {best};
               });
+  }
+
+  /// A number for expert `e` that no other one has, and that is larger for
+  /// those that rank before: the bits of the key, as an integer of the same
+  /// order, before those of ~e. NaNs are all alike, and so are zeros.
+  Value orderOf(Value mine, Value e) {
+    Value zero = emit.f32(0);
+    Value bits = arith::BitcastOp::create(
+        emit, emit.getI32Type(),
+        emit.select(emit.equalF(mine, zero), zero, mine));
+    // The larger the magnitude, the smaller is a negative number.
+    Value sign = arith::ShRSIOp::create(emit, bits, emit.i32(31));
+    Value ordered = arith::XOrIOp::create(
+        emit, bits, emit.both(sign, emit.i32(0x7fffffff)));
+    ordered =
+        emit.select(emit.isNaN(mine),
+                    emit.i32(std::numeric_limits<int32_t>::min()), ordered);
+    Type i64 = emit.getI64Type();
+    Value high = arith::ShLIOp::create(
+        emit, arith::ExtSIOp::create(emit, i64, ordered), emit.i64(32));
+    Value low = arith::ExtUIOp::create(emit, i64, complement(emit.toI32(e)));
+    return emit.either(high, low);
+  }
+
+  Value expertOf(Value order) {
+    return complement(arith::TruncIOp::create(emit, emit.getI32Type(), order));
+  }
+
+  Value complement(Value i32) {
+    return arith::XOrIOp::create(emit, i32, emit.i32(-1));
   }
 
   /// The expert not yet taken whose key ranks first; ties to the lower index.
@@ -409,9 +424,9 @@ private:
   int64_t experts, topK;
   Value weights, ids;
   bool needsScores;
-  /// Scratch, E values each: logits, scores, keys, who is taken; the keys of
-  /// the experts selected so far; and the score of each group.
-  Value z, s, key, taken, bestKey, groupScore;
+  /// Scratch, E values each: logits, scores, keys, who is taken, the keys as
+  /// integers; and the score of each group.
+  Value z, s, key, taken, order, groupScore;
   Value t; ///< the token
 };
 

@@ -46,7 +46,7 @@ public:
 private:
   /// The cost of one unit of a group of `rows` rows.
   Value unitCost(Value rows) {
-    Value cost = emit.maxIndex(rows, emit.index(kRowsOfReading));
+    Value cost = emit.maxSigned(rows, emit.index(kRowsOfReading));
     Value isEmpty = emit.equal(rows, emit.index(0));
     return emit.select(isEmpty, emit.index(0), cost);
   }
@@ -97,9 +97,9 @@ private:
         Value begin = emit.load(start, {e});
         auto unitAt = [&](Value position) -> Value {
           Value inside =
-              emit.maxIndex(emit.index(0), emit.sub(position, begin));
+              emit.maxSigned(emit.index(0), emit.sub(position, begin));
           Value unit = arith::CeilDivUIOp::create(emit, inside, cost);
-          return emit.minIndex(unit, emit.index(panels));
+          return emit.minSigned(unit, emit.index(panels));
         };
         KernelTask task = work.taskOf(e);
         emit.forEach(unitAt(low), unitAt(high), [&](Value panel) {

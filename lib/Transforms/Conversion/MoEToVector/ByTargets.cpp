@@ -96,7 +96,7 @@ private:
     Value parts = arith::DivUIOp::create(emit, threads, common);
     Value fewest = emit.mul(emit.mul(parts, numBusy), emit.index(kFewestRows));
     Value whole = emit.either(isEven, emit.less(work.countRows(), fewest));
-    ranges = emit.select(whole, emit.minIndex(threads, all), common);
+    ranges = emit.select(whole, emit.minSigned(threads, all), common);
     blocks = emit.select(whole, one, parts);
   }
 
@@ -104,7 +104,7 @@ private:
     emit.forEach(emit.index(0), numBusy, [&](Value i) {
       Value following = emit.add(i, emit.index(1));
       Value last = emit.sub(numBusy, emit.index(1));
-      Value next = emit.load(busy, {emit.minIndex(following, last)});
+      Value next = emit.load(busy, {emit.minSigned(following, last)});
       emitGroup(emit.load(busy, {i}), next, columns, targets);
     });
   }
@@ -154,7 +154,7 @@ private:
                 Value middle =
                     arith::ShRUIOp::create(emit, emit.add(low, high), one);
                 // The last step may come after the search has ended.
-                Value row = emit.minIndex(middle, emit.sub(end, one));
+                Value row = emit.minSigned(middle, emit.sub(end, one));
                 Value found = emit.toIndex(emit.load(op.getTargets(), {row}));
                 Value isOpen = emit.less(low, high);
                 Value isBefore = emit.both(isOpen, emit.less(found, target));

@@ -29,7 +29,7 @@ std::pair<Value, Value> Groups::rowsOf(Value group) {
     return {zero, all};
   auto clamped = [&](Value at, Value low) -> Value {
     Value offset = emit.toIndex(emit.load(op.getOffsets(), {at}));
-    return emit.maxIndex(emit.minIndex(offset, all), low);
+    return emit.maxSigned(emit.minSigned(offset, all), low);
   };
   Value first = clamped(group, zero);
   Value end = clamped(emit.add(group, emit.index(1)), first);

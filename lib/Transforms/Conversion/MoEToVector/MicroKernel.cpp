@@ -146,7 +146,7 @@ private:
       Value at = emit.add(column, emit.index(i));
       // Columns that do not exist are the last one.
       if (mask)
-        at = emit.minIndex(at, emit.index(columns - 1));
+        at = emit.minSigned(at, emit.index(columns - 1));
       elements.push_back(emit.load(from, {at}));
     }
     return vector::FromElementsOp::create(emit, vectorOf(type.getElementType()),
