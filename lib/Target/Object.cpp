@@ -7,7 +7,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "MoE/Target/Object.h"
+#include "Partition.h"
+#include "mlir/IR/Threading.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/MCSubtargetInfo.h"
@@ -15,6 +18,7 @@
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/Threading.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
 #include <mutex>
@@ -150,70 +154,106 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
       .run(module, modules);
 }
 
-/// `module` in LLVM IR for `machine`, which generates code for `target`; null
-/// after an error.
-static std::unique_ptr<llvm::Module> translate(ModuleOp module,
-                                               const CPUTarget &target,
-                                               llvm::TargetMachine &machine,
-                                               llvm::LLVMContext &context) {
-  std::unique_ptr<llvm::Module> llvmModule =
-      translateModuleToLLVMIR(module, context, "moe");
-  if (!llvmModule) {
-    module.emitError("expected a module in the LLVM dialect; lower it with "
-                     "--moe-compile [moe-target-translate]");
+/// Optimizes `module` and compiles it to bytes in memory.
+static std::unique_ptr<llvm::MemoryBuffer>
+generate(llvm::Module &module, const CPUTarget &target, std::string &error) {
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, error);
+  if (!machine)
+    return nullptr;
+  optimize(module, *machine);
+  SmallVector<char, 0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager codegen;
+  if (machine->addPassesToEmitFile(codegen, stream, nullptr,
+                                   llvm::CodeGenFileType::ObjectFile)) {
+    error = noCodeGenerator(target.triple);
     return nullptr;
   }
-  llvmModule->setDataLayout(machine.createDataLayout());
-  llvmModule->setTargetTriple(machine.getTargetTriple());
-  for (llvm::Function &function : *llvmModule) {
-    function.addFnAttr("target-cpu", target.cpu);
-    function.addFnAttr("target-features", target.features);
-  }
-  return llvmModule;
+  codegen.run(module);
+  return std::make_unique<llvm::SmallVectorMemoryBuffer>(
+      std::move(bytes), "moe.o", /*RequiresNullTerminator=*/false);
 }
 
-std::optional<std::string> moe::emitLLVMIR(ModuleOp module,
-                                           const CPUTarget &target) {
+/// The same in a context of its own.
+static std::unique_ptr<llvm::MemoryBuffer>
+generate(const Bitcode &bitcode, const CPUTarget &target, std::string &error) {
+  llvm::LLVMContext context;
+  StringRef bytes(bitcode.data(), bitcode.size());
+  auto module = llvm::parseBitcodeFile({bytes, "moe"}, context);
+  if (!module) {
+    error = llvm::toString(module.takeError());
+    return nullptr;
+  }
+  return generate(**module, target, error);
+}
+
+/// `module` in LLVM IR for `target`; null after an error.
+static std::unique_ptr<llvm::Module> translate(ModuleOp module,
+                                               const CPUTarget &target,
+                                               llvm::LLVMContext &context) {
   std::string error;
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, error);
   if (!machine) {
     module.emitError() << error;
-    return std::nullopt;
+    return nullptr;
   }
+  std::unique_ptr<llvm::Module> translated =
+      translateModuleToLLVMIR(module, context, "moe");
+  if (!translated) {
+    module.emitError("expected a module in the LLVM dialect; lower it with "
+                     "--moe-compile [moe-target-translate]");
+    return nullptr;
+  }
+  translated->setDataLayout(machine->createDataLayout());
+  translated->setTargetTriple(machine->getTargetTriple());
+  for (llvm::Function &function : *translated) {
+    function.addFnAttr("target-cpu", target.cpu);
+    function.addFnAttr("target-features", target.features);
+  }
+  return translated;
+}
+
+std::optional<std::string> moe::emitLLVMIR(ModuleOp module,
+                                           const CPUTarget &target) {
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> llvmModule =
-      translate(module, target, *machine, context);
-  if (!llvmModule)
+  std::unique_ptr<llvm::Module> translated = translate(module, target, context);
+  if (!translated)
     return std::nullopt;
   std::string text;
-  llvm::raw_string_ostream(text) << *llvmModule;
+  llvm::raw_string_ostream(text) << *translated;
   return text;
 }
 
 std::unique_ptr<llvm::MemoryBuffer> moe::emitObject(ModuleOp module,
                                                     const CPUTarget &target) {
-  auto fail = [&](const Twine &what) {
-    module.emitError() << what.str();
-    return nullptr;
-  };
-  std::string error;
-  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, error);
-  if (!machine)
-    return fail(error);
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> llvmModule =
-      translate(module, target, *machine, context);
-  if (!llvmModule)
+  std::unique_ptr<llvm::Module> translated = translate(module, target, context);
+  if (!translated)
     return nullptr;
-  optimize(*llvmModule, *machine);
+  std::string error;
+  std::unique_ptr<llvm::MemoryBuffer> object =
+      generate(*translated, target, error);
+  if (!object)
+    module.emitError() << error;
+  return object;
+}
 
-  SmallVector<char, 0> bytes;
-  llvm::raw_svector_ostream stream(bytes);
-  llvm::legacy::PassManager codegen;
-  if (machine->addPassesToEmitFile(codegen, stream, nullptr,
-                                   llvm::CodeGenFileType::ObjectFile))
-    return fail(noCodeGenerator(target.triple));
-  codegen.run(*llvmModule);
-  return std::make_unique<llvm::SmallVectorMemoryBuffer>(
-      std::move(bytes), "moe.o", /*RequiresNullTerminator=*/false);
+Objects moe::emitObjects(ModuleOp module, const CPUTarget &target) {
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> translated = translate(module, target, context);
+  if (!translated)
+    return {};
+  SmallVector<Bitcode> parts = partition(
+      *translated, llvm::hardware_concurrency().compute_thread_count());
+  Objects objects(parts.size());
+  SmallVector<std::string> errors(parts.size());
+  parallelFor(module.getContext(), 0, parts.size(), [&](size_t i) {
+    objects[i] = generate(parts[i], target, errors[i]);
+  });
+  for (auto [object, error] : llvm::zip(objects, errors))
+    if (!object) {
+      module.emitError() << error;
+      return {};
+    }
+  return objects;
 }

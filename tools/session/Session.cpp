@@ -14,6 +14,7 @@
 #include "MoE/Target/Object.h"
 #include "MoE/Transforms/Pipelines.h"
 #include "Reference.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "support/SourceText.h"
@@ -119,9 +120,9 @@ struct Session::Impl {
   moe_status compileFailure() const {
     return isImported ? MOE_INTERNAL : MOE_INVALID_DATA;
   }
-  Expected<std::unique_ptr<llvm::MemoryBuffer>>
-  compile(mlir::ModuleOp module, const SessionOptions &options);
-  Error load(std::unique_ptr<llvm::MemoryBuffer> object);
+  Expected<mlir::moe::Objects> compile(mlir::ModuleOp module,
+                                       const SessionOptions &options);
+  Error load(mlir::moe::Objects objects);
   Error bind(StringRef path, bool isDirectory, const SessionOptions &options,
              SessionProgress progress);
   /// Everything after a module was read.
@@ -243,7 +244,7 @@ static Error checkMemory(mlir::ModuleOp module) {
 // From a module to machine code
 //===----------------------------------------------------------------------===//
 
-Expected<std::unique_ptr<llvm::MemoryBuffer>>
+Expected<mlir::moe::Objects>
 Session::Impl::compile(mlir::ModuleOp module, const SessionOptions &options) {
   mlir::moe::CPUTarget target = mlir::moe::CPUTarget::host();
   if (!options.targetCPU.empty()) {
@@ -264,15 +265,17 @@ Session::Impl::compile(mlir::ModuleOp module, const SessionOptions &options) {
   compileOptions.quantizeZeroPoints = options.quantization.zeroPoints;
   compileOptions.reference = options.reference;
   mlir::PassManager passes(module.getContext());
+  // Verifying after each pass takes as long as all passes; tests of the passes
+  // do.
+  passes.enableVerifier(false);
   mlir::moe::buildCompilePipeline(passes, compileOptions);
-  if (mlir::failed(passes.run(module)))
+  if (mlir::failed(passes.run(module)) || mlir::failed(mlir::verify(module)))
     return diagnostics.take(compileFailure(),
                             "the module could not be compiled");
-  std::unique_ptr<llvm::MemoryBuffer> object =
-      mlir::moe::emitObject(module, target);
-  if (!object)
+  mlir::moe::Objects objects = mlir::moe::emitObjects(module, target);
+  if (objects.empty())
     return diagnostics.take(compileFailure(), "no machine code could be made");
-  return object;
+  return objects;
 }
 
 /// Why the table of a module was not found.
@@ -293,7 +296,7 @@ static Error explainLinking(llvm::ArrayRef<Failure> failures) {
                        said + "; define them [moe-session-link]");
 }
 
-Error Session::Impl::load(std::unique_ptr<llvm::MemoryBuffer> object) {
+Error Session::Impl::load(mlir::moe::Objects objects) {
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
   auto created = llvm::orc::LLJITBuilder().create();
@@ -332,8 +335,9 @@ Error Session::Impl::load(std::unique_ptr<llvm::MemoryBuffer> object) {
   if (!process)
     return process.takeError();
   library.addGenerator(std::move(*process));
-  if (Error error = jit->addObjectFile(std::move(object)))
-    return error;
+  for (std::unique_ptr<llvm::MemoryBuffer> &object : objects)
+    if (Error error = jit->addObjectFile(std::move(object)))
+      return error;
   auto table = jit->lookup(MOE_MODULE_SYMBOL);
   if (!table) {
     llvm::consumeError(table.takeError());

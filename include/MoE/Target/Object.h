@@ -46,6 +46,12 @@ std::optional<std::string> emitLLVMIR(ModuleOp module, const CPUTarget &target);
 std::unique_ptr<llvm::MemoryBuffer> emitObject(ModuleOp module,
                                                const CPUTarget &target);
 
+/// Compiles a module in the LLVM dialect with all processors, each of which
+/// makes an object of some of the functions. The objects are linked with one
+/// another. On failure an error is emitted at the module and there are none.
+using Objects = llvm::SmallVector<std::unique_ptr<llvm::MemoryBuffer>>;
+Objects emitObjects(ModuleOp module, const CPUTarget &target);
+
 } // namespace mlir::moe
 
 #endif // MOE_TARGET_OBJECT_H
