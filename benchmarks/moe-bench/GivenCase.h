@@ -25,8 +25,9 @@ public:
   static llvm::Expected<std::unique_ptr<GivenCase>>
   open(const Options &options);
 
-  /// The largest difference to y over the largest magnitude of its row, of all
-  /// copies.
+  /// The norm of the difference to y over the norm of y; the largest of all
+  /// copies. Of many thousand elements one says more about luck than about the
+  /// arithmetic.
   double getError() const { return error; }
   /// Milliseconds of a call of the next copy.
   llvm::Expected<double> run();
@@ -38,6 +39,7 @@ private:
                                   llvm::ArrayRef<int64_t> shape) const;
   llvm::Error roundWeights();
   llvm::Error openSession();
+  double compareWithExpected() const;
 
   struct CloseCheckpoint {
     void operator()(moe_checkpoint *file) const { moe_checkpoint_close(file); }

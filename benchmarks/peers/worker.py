@@ -10,7 +10,7 @@
 #                  --copies C
 #
 # Loads the case, converts and packs its weights C times, runs the layer once
-# with each copy and prints "ready ERROR", the largest error of a run. Then for
+# with each copy and prints "ready ERROR", the largest error of a copy. Then for
 # each line "run" on standard input it runs the whole layer, router included,
 # with the next copy and prints the milliseconds; "quit" or the end of input
 # ends it. What an engine itself prints goes to standard error.
