@@ -53,7 +53,7 @@ private:
   }
 
   /// Steps whose products are added one by one.
-  static constexpr int64_t kStepsOfSum = 256;
+  static constexpr int64_t kStepsOfSum = 64;
 
   /// carried + steps [low, high); the last of `carried` is what to fetch.
   SmallVector<Value> addSteps(Value low, Value high, ValueRange carried) {
