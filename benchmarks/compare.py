@@ -45,15 +45,21 @@ BENCH = ROOT / "build" / "release" / "bin" / "moe-bench"
 
 # {engine: the types of weights that it has a layer for}
 TYPES = {
-    OURS: ("f32", "bf16", "int8", "int4"),
+    OURS: ("f32", "bf16", "int8", "int8-grouped", "int4"),
     "vllm": ("f32", "bf16", "int8"),
     "zentorch": ("bf16", "int8", "int4"),
-    "ik_llama": ("f32", "bf16", "int8", "int4"),
+    "ik_llama": ("f32", "bf16", "int8", "int8-grouped", "int4"),
     "pytorch": ("f32", "bf16"),
-    "onnxruntime": ("f32", "int8", "int4"),
+    "onnxruntime": ("f32", "int8", "int8-grouped", "int4"),
 }
 # Scales for each 32 weights included.
-WEIGHT_BYTES = {"f32": 4, "bf16": 2, "int8": 1.0625, "int4": 0.5625}
+WEIGHT_BYTES = {
+    "f32": 4,
+    "bf16": 2,
+    "int8": 1.0625,
+    "int8-grouped": 1.0625,
+    "int4": 0.5625,
+}
 
 READY_SECONDS = 600
 RUN_SECONDS = 60

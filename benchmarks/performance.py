@@ -49,7 +49,7 @@ COLUMNS = (
 
 SHAPES = "8,2,1024,3584;64,6,1024,704;60,4,2048,1408"
 TOKENS = "1,8,64,512,4096"
-DTYPES = "f32,bf16,int8,int4"
+DTYPES = "f32,bf16,int8,int8-grouped,int4"
 PEER_TOKENS = TOKENS
 
 

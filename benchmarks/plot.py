@@ -25,6 +25,7 @@ PICTURE = page.PAGE.with_suffix(".svg")
 
 # Colours that those can tell apart who see few.
 COLOURS = {"f32": "#0072b2", "bf16": "#56b4e9", "f16": "#cc79a7", "int8": "#009e73", "int4": "#e69f00"}
+COLOURS["int8-grouped"] = "#44c8a0"
 BAR, GAP, GROUP_GAP = 14, 2, 16
 PLOT_HEIGHT, PANEL_HEIGHT, LEFT, TOP, MARGIN = 140, 205, 44, 40, 12
 MOST = 1.2  # of the limit: memory drifts

@@ -64,9 +64,10 @@ struct CommandLine {
       "dtype", cl::init("f32"), cl::value_desc("name"),
       cl::desc(
           "Of the expert weights: f32 (default), bf16 (of rows that experts "
-          "get too), f16, int8 and int4 (made of f32 when they are loaded; "
-          "rows "
-          "that experts get are int8)"),
+          "get too), f16, int8, int8-grouped (with a scale for 32 columns, "
+          "also "
+          "of rows) and int4 (made of f32 when they are loaded; rows that "
+          "experts get are int8)"),
       cl::cat(layer)};
   cl::opt<std::string> load{
       "load", cl::init("uniform"), cl::value_desc("distribution"),

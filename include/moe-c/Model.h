@@ -49,7 +49,10 @@ typedef enum moe_activations {
   MOE_ACTIVATIONS_BF16 = 1, ///< bf16 where they meet bf16 weights
   /// 8-bit integers with a scale where they meet quantized weights, else as
   /// bf16.
-  MOE_ACTIVATIONS_INT8 = 2
+  MOE_ACTIVATIONS_INT8 = 2,
+  /// As int8, with a scale for each run of columns that share one of the
+  /// weights: more exact.
+  MOE_ACTIVATIONS_INT8_GROUPED = 3
 } moe_activations;
 
 /// What the matrices of experts become when they are loaded.

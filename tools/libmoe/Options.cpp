@@ -62,7 +62,9 @@ static constexpr bool areSame(CEnum c, Enum cpp) {
 }
 static_assert(areSame(MOE_ACTIVATIONS_F32, mlir::moe::Activations::F32) &&
               areSame(MOE_ACTIVATIONS_BF16, mlir::moe::Activations::BF16) &&
-              areSame(MOE_ACTIVATIONS_INT8, mlir::moe::Activations::Int8));
+              areSame(MOE_ACTIVATIONS_INT8, mlir::moe::Activations::Int8) &&
+              areSame(MOE_ACTIVATIONS_INT8_GROUPED,
+                      mlir::moe::Activations::Int8Grouped));
 static_assert(areSame(MOE_EXPERTS_STORED, mlir::moe::ExpertFormat::Stored) &&
               areSame(MOE_EXPERTS_INT8, mlir::moe::ExpertFormat::Int8) &&
               areSame(MOE_EXPERTS_INT4, mlir::moe::ExpertFormat::Int4));
@@ -71,7 +73,7 @@ static_assert(areSame(MOE_EXPERTS_STORED, mlir::moe::ExpertFormat::Stored) &&
 static int32_t readPrecision(const moe_model_options &options,
                              SessionOptions &read, moe_error *error) {
   if (int32_t status = checkEnum("activations", options.activations,
-                                 MOE_ACTIVATIONS_INT8, error))
+                                 MOE_ACTIVATIONS_INT8_GROUPED, error))
     return status;
   if (int32_t status = checkEnum("quantize_experts", options.quantize_experts,
                                  MOE_EXPERTS_INT4, error))

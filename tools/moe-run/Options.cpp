@@ -124,7 +124,10 @@ struct CommandLine {
                             "bf16 where they meet bf16 weights"),
                  clEnumValN(mlir::moe::Activations::Int8, "int8",
                             "8-bit integers with a scale where they meet "
-                            "quantized weights, else as bf16")),
+                            "quantized weights, else as bf16"),
+                 clEnumValN(mlir::moe::Activations::Int8Grouped, "int8-grouped",
+                            "as int8, with a scale for each run of columns "
+                            "that share one of the weights: more exact")),
       cl::cat(running)};
   cl::opt<mlir::moe::ExpertFormat> quantizeExperts{
       "quantize-experts", cl::init(mlir::moe::ExpertFormat::Stored),

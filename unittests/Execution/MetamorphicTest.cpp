@@ -134,7 +134,10 @@ const Kernel kernels[] = {
     {MOE_BF16, mlir::moe::Activations::BF16, {}},
     {MOE_F32, mlir::moe::Activations::F32, {mlir::moe::ExpertFormat::Int8}},
     {MOE_F32, mlir::moe::Activations::Int8, {mlir::moe::ExpertFormat::Int8}},
-    {MOE_F32, mlir::moe::Activations::Int8, {mlir::moe::ExpertFormat::Int4}}};
+    {MOE_F32, mlir::moe::Activations::Int8, {mlir::moe::ExpertFormat::Int4}},
+    {MOE_F32,
+     mlir::moe::Activations::Int8Grouped,
+     {mlir::moe::ExpertFormat::Int8, /*group=*/32}}};
 
 TEST_F(Metamorphic, ThreadsChangeNoBit) {
   spec.hidden = 1100, spec.width = 75;

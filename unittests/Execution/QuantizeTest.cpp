@@ -25,7 +25,7 @@ bool haveSameBits(const Tensor &a, const Tensor &b, int64_t bytes) {
 // moe.quantize_rows
 //===----------------------------------------------------------------------===//
 
-std::string rowsText(int64_t columns, int64_t group) {
+std::string rowsText(int64_t columns, int64_t group, bool runScales) {
   std::string K = std::to_string(columns);
   std::string runs =
       std::to_string(group == 0 ? 1 : (columns + group - 1) / group);
@@ -33,32 +33,39 @@ std::string rowsText(int64_t columns, int64_t group) {
     return " {moe.shape = [\"tokens\"" + sizes + "]}";
   };
   std::string codes = "tensor<?x" + K + "xi8>",
-              sums = "tensor<?x" + runs + "xi32>";
+              sums = "tensor<?x" + runs + "xi32>",
+              scales = "tensor<?x" + (runScales ? runs + "x" : "") + "f32>";
   return "func.func @f(%x: tensor<?x" + K + "xf32>" + shape(", " + K) +
-         ") -> (" + codes + shape(", " + K) + ", tensor<?xf32>" + shape("") +
-         ", " + sums + shape(", " + runs) +
+         ") -> (" + codes + shape(", " + K) + ", " + scales +
+         shape(runScales ? ", " + runs : "") + ", " + sums +
+         shape(", " + runs) +
          ") {\n  %c, %s, %g = moe.quantize_rows %x {group = " +
-         std::to_string(group) + "} : (tensor<?x" + K + "xf32>) -> (" + codes +
-         ", tensor<?xf32>, " + sums + ")\n  return %c, %s, %g : " + codes +
-         ", tensor<?xf32>, " + sums + "\n}\n";
+         std::to_string(group) + (runScales ? ", run_scales" : "") +
+         "} : (tensor<?x" + K + "xf32>) -> (" + codes + ", " + scales + ", " +
+         sums + ")\n  return %c, %s, %g : " + codes + ", " + scales + ", " +
+         sums + "\n}\n";
 }
 
 struct Codes {
   Tensor codes, scales, sums;
-  Codes(int64_t rows, int64_t columns, int64_t runs)
-      : codes(MOE_I8, {rows, columns}), scales(MOE_F32, {rows}),
+  Codes(int64_t rows, int64_t columns, int64_t runs, bool runScales)
+      : codes(MOE_I8, {rows, columns}),
+        scales(MOE_F32, runScales ? std::vector<int64_t>{rows, runs}
+                                  : std::vector<int64_t>{rows}),
         sums(MOE_I32, {rows, runs}) {}
 };
 
 /// Equal bit by bit: the specification names each rounding.
-void expectSameCodes(Session &session, const Tensor &x, int64_t group) {
+void expectSameCodes(Session &session, const Tensor &x, int64_t group,
+                     bool runScales) {
   int64_t rows = x.dim(0), columns = x.dim(1);
   int64_t runs = group == 0 ? 1 : (columns + group - 1) / group;
-  Codes got(rows, columns, runs), want(rows, columns, runs);
+  Codes got(rows, columns, runs, runScales);
+  Codes want(rows, columns, runs, runScales);
   moe_tensor in[] = {x.abi()};
   moe_tensor out[] = {got.codes.abi(), got.scales.abi(), got.sums.abi()};
   call(session, in, out);
-  moe_quantize_rows_attrs attrs = {group};
+  moe_quantize_rows_attrs attrs = {group, runScales};
   moe_tensor codes = want.codes.abi(), scales = want.scales.abi(),
              sums = want.sums.abi();
   moe_error error = {};
@@ -67,10 +74,10 @@ void expectSameCodes(Session &session, const Tensor &x, int64_t group) {
       << error.message;
   EXPECT_TRUE(haveSameBits(got.codes, want.codes, 1));
   EXPECT_TRUE(haveSameBits(got.sums, want.sums, 4));
-  for (int64_t row = 0; row < rows; ++row) {
-    float a = got.scales.f32()[row], b = want.scales.f32()[row];
+  for (int64_t i = 0; i < got.scales.size(); ++i) {
+    float a = got.scales.f32()[i], b = want.scales.f32()[i];
     EXPECT_TRUE(a == b || (std::isnan(a) && std::isnan(b)))
-        << "row " << row << ": " << a << " instead of " << b;
+        << "scale " << i << ": " << a << " instead of " << b;
   }
   EXPECT_TRUE(got.codes.isIntact() && got.scales.isIntact() &&
               got.sums.isIntact());
@@ -81,21 +88,24 @@ TEST(QuantizeRows, EqualsTheOracleBitByBit) {
   std::mt19937_64 random(3);
   std::normal_distribution<float> normal;
   for (const Path &path : paths)
-    for (auto [columns, group] : {std::pair<int64_t, int64_t>{1, 0},
-                                  {7, 0},
-                                  {64, 32},
-                                  {75, 32},
-                                  {200, 8},
-                                  {1000, 0}}) {
+    for (auto [columns, group, runScales] :
+         {std::tuple<int64_t, int64_t, bool>{1, 0, false},
+          {7, 0, false},
+          {7, 0, true},
+          {64, 32, false},
+          {75, 32, false},
+          {75, 32, true},
+          {200, 8, true},
+          {1000, 0, false}}) {
       SCOPED_TRACE(std::string(path.targetCPU) +
                    " K = " + std::to_string(columns));
-      auto session = open(rowsText(columns, group), optionsOf(path));
+      auto session = open(rowsText(columns, group, runScales), optionsOf(path));
       ASSERT_TRUE(session);
       for (int64_t rows : {0, 1, 37}) {
         Tensor x(MOE_F32, {rows, columns});
         for (int64_t i = 0; i < x.size(); ++i)
           x.f32()[i] = std::ldexp(normal(random), int(random() % 40) - 20);
-        expectSameCodes(*session, x, group);
+        expectSameCodes(*session, x, group, runScales);
       }
     }
 }
@@ -122,9 +132,11 @@ TEST(QuantizeRows, ExtremeRows) {
     llvm::copy(elements, x.f32() + 4 * row);
   for (const Path &path : paths) {
     SCOPED_TRACE(path.targetCPU);
-    auto session = open(rowsText(4, 0), optionsOf(path));
-    ASSERT_TRUE(session);
-    expectSameCodes(*session, x, 0);
+    for (bool runScales : {false, true}) {
+      auto session = open(rowsText(4, 0, runScales), optionsOf(path));
+      ASSERT_TRUE(session);
+      expectSameCodes(*session, x, 0, runScales);
+    }
   }
 }
 
@@ -227,9 +239,12 @@ TEST(QuantizedBank, ElementsEqualTheOracleWithRowsOfCodes) {
       if (path.reference)
         continue;
       SCOPED_TRACE(std::string(path.targetCPU) + ", " + describe(c));
-      SessionOptions options = optionsOf(path);
-      options.activations = mlir::moe::Activations::Int8;
-      ASSERT_LE(bankError(c, options, random), 5e-7);
+      for (auto activations : {mlir::moe::Activations::Int8,
+                               mlir::moe::Activations::Int8Grouped}) {
+        SessionOptions options = optionsOf(path);
+        options.activations = activations;
+        ASSERT_LE(bankError(c, options, random), 5e-7);
+      }
     }
 }
 

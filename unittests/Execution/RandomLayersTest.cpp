@@ -330,6 +330,7 @@ double getTolerance(Activations activations) {
   case Activations::BF16:
     return kRoundedTolerance;
   case Activations::Int8:
+  case Activations::Int8Grouped:
     return kQuantizedTolerance;
   }
   llvm_unreachable("all types are handled");
@@ -477,6 +478,19 @@ TEST(RandomLayers, QuantizedWeightsAndRowsForHaswell) {
   options.activations = Activations::Int8;
   options.targetCPU = "haswell";
   runQuantizedLayers(options, 8000);
+}
+
+TEST(RandomLayers, QuantizedWeightsAndRunsOfRows) {
+  SessionOptions options;
+  options.activations = Activations::Int8Grouped;
+  runQuantizedLayers(options, 9000);
+}
+
+TEST(RandomLayers, QuantizedWeightsAndRunsOfRowsForHaswell) {
+  SessionOptions options;
+  options.activations = Activations::Int8Grouped;
+  options.targetCPU = "haswell";
+  runQuantizedLayers(options, 10000);
 }
 
 TEST(RandomLayers, TheReferencePathAgrees) {

@@ -184,5 +184,6 @@ LAYERS = {
     "f32": layers(F32),
     "bf16": layers(BF16),
     "int8": layers(Q8_0),
+    "int8-grouped": layers(Q8_0),
     "int4": layers(Q4_0),
 }

@@ -144,5 +144,6 @@ def array(result):
 LAYERS = {
     "f32": layers(floating),
     "int8": layers(integer(8)),
+    "int8-grouped": layers(integer(8)),
     "int4": layers(integer(4)),
 }

@@ -448,7 +448,8 @@ typedef struct moe_aux_loss_attrs {
 
 /// Attributes of moe.quantize_rows.
 typedef struct moe_quantize_rows_attrs {
-  int64_t group; ///< columns that share a sum; 0: all
+  int64_t group;      ///< columns that share a sum; 0: all
+  int32_t run_scales; ///< 1: they share a scale as well
 } moe_quantize_rows_attrs;
 
 /// How a capacity follows from the number of tokens T, experts E, slots k.

@@ -44,7 +44,10 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
                      "bf16 where they meet bf16 weights"),
           clEnumValN(Activations::Int8, "int8",
                      "8-bit codes where they meet quantized weights, else as "
-                     "bf16"))};
+                     "bf16"),
+          clEnumValN(Activations::Int8Grouped, "int8-grouped",
+                     "as int8, with a scale for each run of columns that share "
+                     "one of the weights"))};
   Option<ExpertFormat> quantizeExperts{
       *this, "quantize-experts",
       llvm::cl::desc("what the matrices of experts become when loaded"),

@@ -136,7 +136,7 @@ private:
     Value init = fill.getOutputs()[0];
     auto grouped = GroupedMatmulOp::create(
         rewriter, loc, init.getType(), rows, /*source=*/Value(),
-        /*row_sums=*/Value(), bank,
+        /*row_sums=*/Value(), /*row_scales=*/Value(), bank,
         /*offsets=*/Value(), /*targets=*/Value(), ValueRange(), ValueRange(),
         ValueRange(), init, CPUScheduleAttr());
     {

@@ -31,18 +31,19 @@ static float single(const moe_tensor &tensor, int64_t row, int64_t column) {
 // Rows
 //===----------------------------------------------------------------------===//
 
-/// Sets the codes of a row and returns its scale.
-static float quantizeRow(const moe_tensor &x, int64_t row, moe_tensor &codes) {
+/// Sets the codes of columns [first, end) of a row and returns their scale.
+static float quantizeColumns(const moe_tensor &x, int64_t row, int64_t first,
+                             int64_t end, moe_tensor &codes) {
   float largest = 0.0f;
   bool isFinite = true;
-  for (int64_t k = 0; k < x.shape[1]; ++k) {
+  for (int64_t k = first; k < end; ++k) {
     float value = single(x, row, k);
     isFinite &= std::isfinite(value);
     largest = std::max(largest, std::fabs(value));
   }
   float inverse = 127.0f / largest;
   bool hasCodes = isFinite && std::isfinite(inverse);
-  for (int64_t k = 0; k < x.shape[1]; ++k) {
+  for (int64_t k = first; k < end; ++k) {
     float scaled = hasCodes ? single(x, row, k) * inverse : 0.0f;
     setInteger(codes, row, k, static_cast<int64_t>(std::nearbyint(scaled)));
   }
@@ -58,10 +59,16 @@ extern "C" int32_t moe_ref_quantize_rows(const moe_quantize_rows_attrs *attrs,
   return guarded(error, [&](Checker &check) {
     Extent rows("N"), columns("K"), runs("runs");
     check.present(attrs, "attrs");
+    if (!check.ok())
+      return;
+    bool perRun = attrs->run_scales != 0;
     check.tensor(x, "x", Elements::Real, {&rows, &columns});
     check.tensor(codes, "codes", Elements::Code, {&rows, &columns});
-    check.tensor(scales, "scales", Elements::Result, {&rows});
     check.tensor(sums, "sums", Elements::Index, {&rows, &runs});
+    if (perRun)
+      check.tensor(scales, "scales", Elements::Result, {&rows, &runs});
+    else
+      check.tensor(scales, "scales", Elements::Result, {&rows});
     if (!check.ok())
       return;
     int64_t group = attrs->group == 0 ? columns.size : attrs->group;
@@ -75,11 +82,17 @@ extern "C" int32_t moe_ref_quantize_rows(const moe_quantize_rows_attrs *attrs,
     if (!check.ok())
       return;
     for (int64_t row = 0; row < rows.size; ++row) {
-      setReal(*scales, row, quantizeRow(*x, row, *codes));
+      if (!perRun)
+        setReal(*scales, row,
+                quantizeColumns(*x, row, 0, columns.size, *codes));
       for (int64_t run = 0; run < runs.size; ++run) {
+        int64_t first = run * group;
+        int64_t end = std::min(first + group, columns.size);
+        if (perRun)
+          setReal(*scales, row, run,
+                  quantizeColumns(*x, row, first, end, *codes));
         int64_t sum = 0;
-        int64_t end = std::min((run + 1) * group, columns.size);
-        for (int64_t k = run * group; k < end; ++k)
+        for (int64_t k = first; k < end; ++k)
           sum += integer(*codes, row, k);
         setInteger(*sums, row, run, sum);
       }

@@ -34,7 +34,7 @@ struct RowsCall {
   }
   void expectRefused(const char *tag) { expectError(run(), error, tag); }
 
-  moe_quantize_rows_attrs attrs = {2};
+  moe_quantize_rows_attrs attrs = {2, 0};
   TestTensor x = f32({1, 3}, {127, 63.5, -2.5});
   TestTensor codes = codeResult({1, 3});
   TestTensor scales = realResult({1}), sums = indexResult({1, 2});
@@ -55,6 +55,17 @@ TEST(QuantizeRows, OneRunByDefault) {
   call.sums = indexResult({1, 1});
   ASSERT_EQ(call.run(), MOE_OK) << call.error.message;
   EXPECT_EQ(call.sums.integers(), std::vector<int32_t>({189}));
+}
+
+TEST(QuantizeRows, AScaleForEachRun) {
+  RowsCall call;
+  call.attrs.run_scales = 1;
+  call.scales = realResult({1, 2});
+  ASSERT_EQ(call.run(), MOE_OK) << call.error.message;
+  EXPECT_EQ(call.codes.integers(), std::vector<int32_t>({127, 64, -127}));
+  EXPECT_EQ(call.scales.real(0), 1);
+  EXPECT_EQ(call.scales.real(1), double(2.5f / 127.0f));
+  EXPECT_EQ(call.sums.integers(), std::vector<int32_t>({191, -127}));
 }
 
 TEST(QuantizeRows, RowsWithoutCodes) {

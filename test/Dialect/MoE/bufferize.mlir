@@ -144,3 +144,13 @@ func.func private @quantize_rows(%x: tensor<?x20xf32>) -> (tensor<?x20xi8>, tens
   %c, %s, %g = moe.quantize_rows %x {group = 8} : (tensor<?x20xf32>) -> (tensor<?x20xi8>, tensor<?xf32>, tensor<?x3xi32>)
   return %c, %s, %g : tensor<?x20xi8>, tensor<?xf32>, tensor<?x3xi32>
 }
+
+// -----
+
+// CHECK-LABEL: func.func private @run_scales(
+// CHECK: %[[S:.*]] = memref.alloc(%{{.*}}) {{.*}} : memref<?x3xf32>
+// CHECK: moe.quantize_rows %{{.*}} into(%{{.*}}, %[[S]], %{{.*}}) {group = 8 : i64, run_scales} : ({{.*}}) -> ()
+func.func private @run_scales(%x: tensor<?x20xf32>) -> (tensor<?x20xi8>, tensor<?x3xf32>, tensor<?x3xi32>) {
+  %c, %s, %g = moe.quantize_rows %x {group = 8, run_scales} : (tensor<?x20xf32>) -> (tensor<?x20xi8>, tensor<?x3xf32>, tensor<?x3xi32>)
+  return %c, %s, %g : tensor<?x20xi8>, tensor<?x3xf32>, tensor<?x3xi32>
+}

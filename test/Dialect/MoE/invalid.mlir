@@ -2202,6 +2202,24 @@ func.func @f(%x: tensor<?x20xi8>, %g: tensor<?x1xi32>, %b: !moe.bank<1x6x20xf32,
   return
 }
 
+// -----
+
+// moe-grouped-matmul-c13: scales of floats
+func.func @f(%x: tensor<?x4xf32>, %s: tensor<?x1xf32>, %b: !moe.bank<1x6x4xf32>, %i: tensor<?x6xf32>) {
+  // expected-error-re@+1 {{expected row_scales of f32 of the shape of row_sums, but got 'tensor<?x1xf32>' and {{.*}}[moe-grouped-matmul-c13]}}
+  %r = moe.grouped_matmul %x row_scales(%s) banks(%b) outs(%i) : (tensor<?x4xf32>, tensor<?x1xf32>, !moe.bank<1x6x4xf32>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+// moe-grouped-matmul-c13: one scale for three sums
+func.func @f(%x: tensor<?x20xi8>, %g: tensor<?x3xi32>, %s: tensor<?x1xf32>, %b: !moe.bank<1x6x20xf32, #moe.quantized<bits = 8, group = 8, scale = f32>>, %i: tensor<?x6xf32>) {
+  // expected-error-re@+1 {{expected row_scales of f32 of the shape of row_sums, but got 'tensor<?x1xf32>' and 'tensor<?x3xi32>'{{.*}}[moe-grouped-matmul-c13]}}
+  %r = moe.grouped_matmul %x row_sums(%g) row_scales(%s) banks(%b) outs(%i) : (tensor<?x20xi8>, tensor<?x3xi32>, tensor<?x1xf32>, !moe.bank<1x6x20xf32, #moe.quantized<bits = 8, group = 8, scale = f32>>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
 //===----------------------------------------------------------------------===//
 // moe.quantize_rows
 //===----------------------------------------------------------------------===//
@@ -2221,6 +2239,15 @@ func.func @f(%x: tensor<?x4xf32>, %c: memref<?x4xi8>, %s: memref<?xf32>, %g: mem
 func.func @f(%x: tensor<?x20xf32>) {
   // expected-error-re@+1 {{expected sums of type {{.*}}but got 'tensor<?x2xi32>'{{.*}}[moe-quantize-rows-c2]}}
   %c, %s, %g = moe.quantize_rows %x {group = 8} : (tensor<?x20xf32>) -> (tensor<?x20xi8>, tensor<?xf32>, tensor<?x2xi32>)
+  return
+}
+
+// -----
+
+// moe-quantize-rows-c2: a scale for each run, not for each row
+func.func @f(%x: tensor<?x20xf32>) {
+  // expected-error-re@+1 {{expected scales of type {{.*}}but got 'tensor<?xf32>'{{.*}}[moe-quantize-rows-c2]}}
+  %c, %s, %g = moe.quantize_rows %x {group = 8, run_scales} : (tensor<?x20xf32>) -> (tensor<?x20xi8>, tensor<?xf32>, tensor<?x3xi32>)
   return
 }
 

@@ -465,6 +465,7 @@ func.func private @formats(!moe.bank<8x4x20xf32, #moe.quantized<bits = 4, group 
 // moe-quantize-rows-c2: codes, scales, and a sum for each run, the last one shorter
 // moe-quantize-rows-c3: one column
 // moe-grouped-matmul-c11: codes times codes, with as many sums as scales
+// moe-grouped-matmul-c13: and as many scales of rows
 // CHECK-LABEL: func.func @quantize_rows(
 func.func @quantize_rows(%x: tensor<?x20xf32>, %one: memref<?x1xbf16>, %c1: memref<?x1xi8>, %s1: memref<?xf32>, %g1: memref<?x1xi32>,
                          %b: !moe.bank<1x6x20xf32, #moe.quantized<bits = 4, group = 8, scale = bf16>>, %i: tensor<?x6xf32>) -> tensor<?x6xf32> {
@@ -474,7 +475,11 @@ func.func @quantize_rows(%x: tensor<?x20xf32>, %one: memref<?x1xbf16>, %c1: memr
   moe.quantize_rows %one into(%c1, %s1, %g1) : (memref<?x1xbf16>, memref<?x1xi8>, memref<?xf32>, memref<?x1xi32>) -> ()
   // CHECK: moe.grouped_matmul %[[Q]]#0 row_sums(%[[Q]]#2) banks(%{{.*}}) outs(%{{.*}}) :
   %y = moe.grouped_matmul %c row_sums(%g) banks(%b) outs(%i) : (tensor<?x20xi8>, tensor<?x3xi32>, !moe.bank<1x6x20xf32, #moe.quantized<bits = 4, group = 8, scale = bf16>>, tensor<?x6xf32>) -> tensor<?x6xf32>
-  return %y : tensor<?x6xf32>
+  // CHECK: %[[P:.*]]:3 = moe.quantize_rows %{{.*}} {group = 8 : i64, run_scales} : (tensor<?x20xf32>) -> (tensor<?x20xi8>, tensor<?x3xf32>, tensor<?x3xi32>)
+  %d, %t, %h = moe.quantize_rows %x {group = 8, run_scales} : (tensor<?x20xf32>) -> (tensor<?x20xi8>, tensor<?x3xf32>, tensor<?x3xi32>)
+  // CHECK: moe.grouped_matmul %[[P]]#0 row_sums(%[[P]]#2) row_scales(%[[P]]#1) banks(%{{.*}}) outs(%{{.*}}) :
+  %z = moe.grouped_matmul %d row_sums(%h) row_scales(%t) banks(%b) outs(%y) : (tensor<?x20xi8>, tensor<?x3xi32>, tensor<?x3xf32>, !moe.bank<1x6x20xf32, #moe.quantized<bits = 4, group = 8, scale = bf16>>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  return %z : tensor<?x6xf32>
 }
 
 // CHECK-LABEL: func.func @num_threads(

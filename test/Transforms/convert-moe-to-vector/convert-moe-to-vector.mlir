@@ -105,6 +105,24 @@ func.func @nibbles(%x: memref<?x20xi8>, %s: memref<?x3xi32>, %b: !moe.bank<1x16x
 
 // -----
 
+// A scale for each run of a row multiplies the same sums as that of the codes.
+// CHECK-LABEL: func.func @row_scales(
+// CHECK-SAME: %{{.*}}: memref<?x16xi8>, %{{.*}}: memref<?x2xi32>, %[[SCALES:[^:]*]]: memref<?x2xf32>
+// CHECK: scf.for %[[RUN:.*]] = {{.*}} -> (vector<16xf32>, i64)
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// CHECK: %[[SCALE:.*]] = memref.load %[[SCALES]][%{{.*}}, %[[RUN]]]
+// CHECK: %[[ALL:.*]] = vector.broadcast %[[SCALE]]
+// CHECK: %[[SUM:.*]] = arith.sitofp {{.*}} : vector<16xi32> to vector<16xf32>
+// CHECK: %[[SCALED:.*]] = arith.mulf %[[SUM]], %[[ALL]]
+// CHECK: vector.fma %[[SCALED]]
+func.func @row_scales(%x: memref<?x16xi8>, %g: memref<?x2xi32>, %s: memref<?x2xf32>, %b: !moe.bank<1x16x16xf32, #moe.quantized<bits = 8, group = 8, scale = bf16>, #moe.packed<panel = 16, depth = 4>>, %y: memref<?x16xf32>) {
+  moe.grouped_matmul %x row_sums(%g) row_scales(%s) banks(%b) outs(%y) {schedule = #moe.cpu_schedule<row_block = 1, lanes = 16, dot = i8_quads>}
+      : (memref<?x16xi8>, memref<?x2xi32>, memref<?x2xf32>, !moe.bank<1x16x16xf32, #moe.quantized<bits = 8, group = 8, scale = bf16>, #moe.packed<panel = 16, depth = 4>>, memref<?x16xf32>) -> ()
+  return
+}
+
+// -----
+
 // Rows of floats: codes become floats, four of them from a word.
 // CHECK-LABEL: func.func @decoded(
 // CHECK: scf.for {{.*}} -> (vector<8xf32>, i64)

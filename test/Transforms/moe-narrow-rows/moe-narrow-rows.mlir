@@ -3,6 +3,7 @@
 
 // RUN: moe-opt %s -pass-pipeline='builtin.module(func.func(moe-narrow-rows))' | FileCheck %s
 // RUN: moe-opt %s -pass-pipeline='builtin.module(func.func(moe-narrow-rows{activations=int8}))' | FileCheck %s --check-prefix=INT8
+// RUN: moe-opt %s -pass-pipeline='builtin.module(func.func(moe-narrow-rows{activations=int8-grouped}))' | FileCheck %s --check-prefix=GROUPED
 // RUN: moe-opt %s -pass-pipeline='builtin.module(func.func(moe-narrow-rows{activations=f32}))' | FileCheck %s --check-prefix=F32
 // F32-NOT: truncf
 // F32-NOT: moe.quantize_rows
@@ -77,7 +78,16 @@ func.func @codes(%x: tensor<?x20xf32>, %s: tensor<?xi32>, %o: tensor<3xi32>, %a:
   return %y, %z : tensor<?x6xf32>, tensor<?x6xf32>
 }
 
-// Scales of 8 columns: three sums for each row.
+// Weights whose rows have one scale: so have the rows that meet them.
+// GROUPED-LABEL: func.func @codes(
+// GROUPED: moe.quantize_rows %{{.*}} : (tensor<?x20xf32>) -> (tensor<?x20xi8>, tensor<?xf32>, tensor<?x1xi32>)
+// GROUPED-NOT: row_scales
+
+// Scales of 8 columns: three sums for each row, and three scales if wanted.
+// GROUPED-LABEL: func.func @runs(
+// GROUPED: %[[Q:.*]]:3 = moe.quantize_rows %{{.*}} {group = 8 : i64, run_scales} : (tensor<?x20xf32>) -> (tensor<?x20xi8>, tensor<?x3xf32>, tensor<?x3xi32>)
+// GROUPED: moe.grouped_matmul %[[Q]]#0 row_sums(%[[Q]]#2) row_scales(%[[Q]]#1) banks(%{{.*}}) outs(%{{.*}}) : {{.*}} -> tensor<?x6xf32>
+// GROUPED-NEXT: return
 // INT8-LABEL: func.func @runs(
 // INT8: moe.quantize_rows %{{.*}} {group = 8 : i64} : (tensor<?x20xf32>) -> (tensor<?x20xi8>, tensor<?xf32>, tensor<?x3xi32>)
 func.func @runs(%x: tensor<?x20xf32>, %a: !moe.bank<1x6x20xf32, #moe.quantized<bits = 4, group = 8, scale = bf16>>, %i: tensor<?x6xf32>) -> tensor<?x6xf32> {

@@ -502,10 +502,13 @@ LogicalResult QuantizeRowsOp::verify() {
                        "least 1, and a group of at least 0, but got ")
            << x << " and " << group << " [moe-quantize-rows-c3]";
   int64_t rows = x.getDimSize(0);
+  SmallVector<int64_t> scales = {rows};
+  if (getRunScales())
+    scales.push_back(getNumGroups());
   return verifyRoutingOp(
       *this, "quantize-rows",
       {{"codes", {rows, getNumColumns()}, IntegerType::get(getContext(), 8)},
-       {"scales", {rows}, Float32Type::get(getContext())},
+       {"scales", scales, Float32Type::get(getContext())},
        {"sums", {rows, getNumGroups()}, IntegerType::get(getContext(), 32)}});
 }
 
@@ -519,9 +522,11 @@ LogicalResult
 QuantizeRowsOp::reifyResultShapes(OpBuilder &builder,
                                   ReifiedRankedShapedTypeDims &shapes) {
   OpFoldResult rows = sizeOf(builder, getLoc(), getX(), 0);
-  shapes = {{rows, builder.getIndexAttr(getNumColumns())},
-            {rows},
-            {rows, builder.getIndexAttr(getNumGroups())}};
+  OpFoldResult runs = builder.getIndexAttr(getNumGroups());
+  shapes = {
+      {rows, builder.getIndexAttr(getNumColumns())}, {rows}, {rows, runs}};
+  if (getRunScales())
+    shapes[1].push_back(runs);
   return success();
 }
 
@@ -652,6 +657,25 @@ static LogicalResult verifyRowSums(GroupedMatmulOp op) {
          << " [moe-grouped-matmul-c11]";
 }
 
+/// Scales of runs of rows have the shape of the sums.
+static LogicalResult verifyRowScales(GroupedMatmulOp op) {
+  if (!op.getRowScales())
+    return success();
+  auto scales = cast<ShapedType>(op.getRowScales().getType());
+  if (op.getRowSums() && scales.getElementType().isF32()) {
+    ArrayRef<int64_t> sums =
+        cast<ShapedType>(op.getRowSums().getType()).getShape();
+    if (compatible(scales.getDimSize(0), sums[0]) &&
+        compatible(scales.getDimSize(1), sums[1]))
+      return success();
+  }
+  return op.emitOpError("expected row_scales of f32 of the shape of row_sums, "
+                        "but got ")
+         << scales << " and "
+         << (op.getRowSums() ? Type(op.getRowSums().getType()) : Type())
+         << " [moe-grouped-matmul-c13]";
+}
+
 LogicalResult GroupedMatmulOp::verify() {
   bool onTensors = isa<RankedTensorType>(getInit().getType());
   for (Type type : getOperandTypes())
@@ -708,7 +732,9 @@ LogicalResult GroupedMatmulOp::verify() {
       return emitOpError("expected elements of the shape of init, but got ")
              << operand.getType() << " [moe-grouped-matmul-c8]";
   }
-  return verifyRowSums(*this);
+  if (failed(verifyRowSums(*this)))
+    return failure();
+  return verifyRowScales(*this);
 }
 
 LogicalResult GroupedMatmulOp::verifyRegions() {

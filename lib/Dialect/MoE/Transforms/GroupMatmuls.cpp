@@ -228,8 +228,9 @@ private:
         type.getElementType());
     auto grouped = GroupedMatmulOp::create(
         builder, op.getLoc(), init.getType(), rows, isInput ? source : Value(),
-        /*row_sums=*/Value(), banks, op.getOffsets(), /*targets=*/Value(),
-        ValueRange(), perColumn, elements, init, CPUScheduleAttr());
+        /*row_sums=*/Value(), /*row_scales=*/Value(), banks, op.getOffsets(),
+        /*targets=*/Value(), ValueRange(), perColumn, elements, init,
+        CPUScheduleAttr());
     buildBody(grouped, value, sums, vectors.getArrayRef(), others);
     return materialized[value] = grouped.getResult(0);
   }

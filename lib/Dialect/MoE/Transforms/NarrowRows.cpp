@@ -87,31 +87,40 @@ private:
   }
 
 public:
-  /// Rows become codes.
-  void quantize(GroupedMatmulOp op) {
+  /// Rows become codes, with a scale for each run of columns that share one of
+  /// the bank if `runScales` is set and there are several.
+  void quantize(GroupedMatmulOp op, bool runScales) {
     BankType bank = op.getBankType();
     int64_t columns = bank.getSliceShape()[1];
     int64_t group = bank.getQuantized().getGroupSize(columns);
+    runScales &= group < columns;
     QuantizeRowsOp &codes = quantized[{op.getRows(), group}];
     if (!codes)
-      codes = createCodes(op.getRows(), columns, group);
-    scaleSums(op, codes.getScales());
+      codes = createCodes(op.getRows(), columns, group, runScales);
+    if (runScales)
+      op.getRowScalesMutable().assign(codes.getScales());
+    else
+      scaleSums(op, codes.getScales());
     op.getRowSumsMutable().assign(codes.getSums());
     op.getRowsMutable().assign(codes.getCodes());
   }
 
 private:
-  QuantizeRowsOp createCodes(Value rows, int64_t columns, int64_t group) {
+  QuantizeRowsOp createCodes(Value rows, int64_t columns, int64_t group,
+                             bool runScales) {
     rewriter.setInsertionPointAfterValue(rows);
     int64_t count = cast<ShapedType>(rows.getType()).getDimSize(0);
     int64_t runs = llvm::divideCeil(columns, group);
+    SmallVector<int64_t> scales = {count};
+    if (runScales)
+      scales.push_back(runs);
     Type types[] = {
         RankedTensorType::get({count, columns}, rewriter.getI8Type()),
-        RankedTensorType::get({count}, rewriter.getF32Type()),
+        RankedTensorType::get(scales, rewriter.getF32Type()),
         RankedTensorType::get({count, runs}, rewriter.getI32Type())};
-    return QuantizeRowsOp::create(
-        rewriter, rows.getLoc(), types, rows, ValueRange(),
-        rewriter.getI64IntegerAttr(group == columns ? 0 : group));
+    return QuantizeRowsOp::create(rewriter, rows.getLoc(), types, rows,
+                                  ValueRange(), group == columns ? 0 : group,
+                                  runScales);
   }
 
   /// The sums of `op` get the factor scales[row].
@@ -161,12 +170,14 @@ struct NarrowRowsPass : public moe::impl::NarrowRowsPassBase<NarrowRowsPass> {
   void runOnOperation() override {
     if (activations == Activations::F32)
       return;
+    bool toCodes = activations == Activations::Int8 ||
+                   activations == Activations::Int8Grouped;
     RowNarrower narrower(&getContext());
     SmallVector<GroupedMatmulOp> ops;
     getOperation()->walk([&](GroupedMatmulOp op) { ops.push_back(op); });
     for (GroupedMatmulOp op : ops) {
-      if (activations == Activations::Int8 && meetsCodes(op))
-        narrower.quantize(op);
+      if (toCodes && meetsCodes(op))
+        narrower.quantize(op, activations == Activations::Int8Grouped);
       else if (isMixed(op))
         narrower.narrow(op);
       else

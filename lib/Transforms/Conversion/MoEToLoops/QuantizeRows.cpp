@@ -37,7 +37,34 @@ public:
 
 private:
   void quantize(Value row) {
-    Value bits = largestMagnitude(row);
+    auto quantizeRun = [&](const Factors &factors, Value run, Value low,
+                           Value high) {
+      emit.ifThenElse(
+          factors.areFinite,
+          [&] { storeRun(row, run, low, high, factors.inverse); },
+          [&] { storeZeros(row, run, low, high); });
+    };
+    if (op.getRunScales()) {
+      forRuns([&](Value run, Value low, Value high) {
+        quantizeRun(storeScale(row, low, high, {row, run}), run, low, high);
+      });
+      return;
+    }
+    Factors ofRow =
+        storeScale(row, emit.index(0), emit.index(op.getNumColumns()), {row});
+    forRuns([&](Value run, Value low, Value high) {
+      quantizeRun(ofRow, run, low, high);
+    });
+  }
+
+  /// What elements are multiplied with to become codes, and whether they do.
+  struct Factors {
+    Value inverse, areFinite;
+  };
+
+  /// Stores the scale of columns [low, high) of a row at `place`.
+  Factors storeScale(Value row, Value low, Value high, ValueRange place) {
+    Value bits = largestMagnitude(row, low, high);
     Value largest = arith::BitcastOp::create(emit, emit.getF32Type(), bits);
     Value inverse = emit.div(emit.f32(127), largest);
     Value isFinite = isFiniteBits(bits);
@@ -45,15 +72,8 @@ private:
     Value scale =
         emit.select(hasCodes, emit.div(largest, emit.f32(127)), emit.f32(0));
     Value notANumber = emit.f32(std::numeric_limits<double>::quiet_NaN());
-    emit.store(emit.select(isFinite, scale, notANumber), scales, row);
-    emit.ifThenElse(
-        hasCodes,
-        [&] {
-          forRuns([&](Value run, Value low, Value high) {
-            storeRun(row, run, low, high, inverse);
-          });
-        },
-        [&] { storeZeros(row); });
+    emit.store(emit.select(isFinite, scale, notANumber), scales, place);
+    return {inverse, hasCodes};
   }
 
   Value element(Value row, Value column) {
@@ -72,13 +92,15 @@ private:
     return emit.less(bits, emit.i32(kInfinityBits));
   }
 
-  Value largestMagnitude(Value row) {
-    return emit.fold(op.getNumColumns(), emit.i32(0),
-                     [&](Value k, Value largest) -> Value {
-                       Value bits = bitsOf(element(row, k));
-                       Value magnitude = emit.both(bits, emit.i32(0x7fffffff));
-                       return emit.maxSigned(largest, magnitude);
-                     });
+  Value largestMagnitude(Value row, Value low, Value high) {
+    return emit
+        .fold(low, high, ValueRange{emit.i32(0)},
+              [&](Value k, ValueRange largest) -> SmallVector<Value> {
+                Value bits = bitsOf(element(row, k));
+                Value magnitude = emit.both(bits, emit.i32(0x7fffffff));
+                return {emit.maxSigned(largest[0], magnitude)};
+              })
+        .front();
   }
 
   /// Runs of columns that share a sum: (number, first, end).
@@ -112,12 +134,11 @@ private:
     emit.store(sum.front(), sums, {row, run});
   }
 
-  void storeZeros(Value row) {
+  void storeZeros(Value row, Value run, Value low, Value high) {
     Value zero = arith::ConstantIntOp::create(emit, 0, 8);
-    emit.forEach(op.getNumColumns(),
+    emit.forEach(low, high,
                  [&](Value k) { emit.store(zero, codes, {row, k}); });
-    emit.forEach(op.getNumGroups(),
-                 [&](Value run) { emit.store(emit.i32(0), sums, {row, run}); });
+    emit.store(emit.i32(0), sums, {row, run});
   }
 
   LoopEmitter &emit;

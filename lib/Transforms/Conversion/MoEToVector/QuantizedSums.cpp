@@ -12,6 +12,9 @@
 //   total = sum over runs of scale[run] * sum over k in run of
 //             row[k] * (code[k] - zero[run])
 //
+// Rows that are codes may have a scale for each run as well, which multiplies
+// the same sum.
+//
 // With I8Quads the inner sums are integers. The instruction takes codes of the
 // bank as unsigned bytes, and what zero adds is known from the sum of the row:
 // integer sums start from -zero * (sum of row[k] over the run).
@@ -173,6 +176,10 @@ private:
     if (areIntegers() && format.getZeroPoints())
       for (int64_t i = 0; i < task.numRows; ++i)
         rowSums.push_back(splat(toF32(rowSum(i, run))));
+    SmallVector<Value> rowScales;
+    for (int64_t i = 0; op.getRowScales() && i < task.numRows; ++i)
+      rowScales.push_back(
+          splat(emit.load(op.getRowScales(), {task.sources[i], run})));
     SmallVector<Value> next(totals);
     for (const Place &place : places()) {
       Value sum = toF32(sums[place.index]);
@@ -181,6 +188,8 @@ private:
                               scaleAt(place.bank, place.vector, /*kind=*/1));
         sum = vector::FMAOp::create(emit, zero, rowSums[place.row], sum);
       }
+      if (!rowScales.empty())
+        sum = emit.mul(sum, rowScales[place.row]);
       next[place.index] = vector::FMAOp::create(
           emit, sum, scaleAt(place.bank, place.vector, /*kind=*/0),
           totals[place.index]);

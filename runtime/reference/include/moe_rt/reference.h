@@ -198,10 +198,10 @@ int32_t moe_ref_aux_loss(const moe_aux_loss_attrs *attrs,
 /// ties to even. If 127 / m is infinite, scale and codes are 0; if the row
 /// holds an infinity or a NaN, the scale is NaN and the codes are 0. sums[r, g]
 /// is the sum of the codes of the g-th run of `group` columns, all if `group`
-/// is 0.
+/// is 0. With `run_scales`, each run is rounded as if it was a row.
 ///
-/// x <N x K>, K >= 1; codes <N x K>, i8; scales <N>; sums <N x ceil(K /
-/// group)>.
+/// x <N x K>, K >= 1; codes <N x K>, i8; sums <N x ceil(K / group)>; scales
+/// <N>, with `run_scales` as sums.
 int32_t moe_ref_quantize_rows(const moe_quantize_rows_attrs *attrs,
                               const moe_tensor *x, moe_tensor *codes,
                               moe_tensor *scales, moe_tensor *sums,

@@ -486,7 +486,7 @@ def MoE_ExpertsOp : MoE_Op<"experts", [
 }
 
 def MoE_QuantizeRowsOp : MoE_TwoFormOp<"quantize_rows"> {
-  let summary = "rounds each row to 8-bit integers times a scale of its own";
+  let summary = "rounds rows to 8-bit integers times a scale of their own";
   let description = [{
     x[r, k] is about scales[r] * codes[r, k], with codes from -127 to 127:
 
@@ -497,6 +497,8 @@ def MoE_QuantizeRowsOp : MoE_TwoFormOp<"quantize_rows"> {
     with all arithmetic in f32. Where 127 / m is infinite, as for a row of zeros,
     scale and codes are 0. Where the row holds an infinity or a NaN, the scale is
     NaN and the codes are 0. The last run may be shorter; `group` = 0 is one run.
+    With `run_scales`, all this holds for each run of a row on its own, and
+    scales[r, g] is that of run g.
 
     ```mlir
     %codes, %scales, %sums = moe.quantize_rows %x {group = 32}
@@ -504,7 +506,8 @@ def MoE_QuantizeRowsOp : MoE_TwoFormOp<"quantize_rows"> {
     ```
   }];
   let arguments = (ins MoE_Matrix:$x, Variadic<AnyMemRef>:$into,
-                       DefaultValuedAttr<I64Attr, "0">:$group);
+                       DefaultValuedAttr<I64Attr, "0">:$group,
+                       UnitAttr:$run_scales);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
     $x (`into` `(` $into^ `)`)? attr-dict `:` functional-type(operands, results)
@@ -543,7 +546,8 @@ def MoE_GroupedMatmulOp : MoE_Op<"grouped_matmul", [
     rows count. Products and sums are f32; the order of summation is not
     specified. Rows may be codes (i8) where the banks are quantized; `row_sums`
     then holds their sums over the columns of each scale of a bank, as
-    `moe.quantize_rows` computes them. Rows of the result that no row of a group
+    `moe.quantize_rows` computes them, and `row_scales`, where given, what the
+    codes of the same columns are multiplied with. Rows of the result that no row of a group
     computes keep the value of `init`. Banks whose layout has several ways come
     in the order of the ways.
 
@@ -574,6 +578,7 @@ def MoE_GroupedMatmulOp : MoE_Op<"grouped_matmul", [
   }];
   let arguments = (ins MoE_Rows:$rows, Optional<MoE_IntVector>:$source,
                        Optional<MoE_IntMatrix>:$row_sums,
+                       Optional<MoE_FloatMatrix>:$row_scales,
                        Variadic<MoE_BankType>:$banks,
                        Optional<MoE_IntVector>:$offsets,
                        Optional<MoE_IntVector>:$targets,
@@ -585,7 +590,8 @@ def MoE_GroupedMatmulOp : MoE_Op<"grouped_matmul", [
   let results = (outs Variadic<MoE_Tensor2>:$results);
   let regions = (region MaxSizedRegion<1>:$body);
   let assemblyFormat = [{
-    $rows (`[` $source^ `]`)? (`row_sums` `(` $row_sums^ `)`)? `banks` `(` $banks `)`
+    $rows (`[` $source^ `]`)? (`row_sums` `(` $row_sums^ `)`)?
+    (`row_scales` `(` $row_scales^ `)`)? `banks` `(` $banks `)`
     (`offsets` `(` $offsets^ `)`)? (`targets` `(` $targets^ `)`)?
     (`per_row` `(` $per_row^ `)`)? (`per_column` `(` $per_column^ `)`)?
     (`elements` `(` $elements^ `)`)? `outs` `(` $init `)` attr-dict `:` functional-type(operands, results)

@@ -98,7 +98,9 @@ def NarrowRowsPass : Pass<"moe-narrow-rows"> {
 
     With `activations=int8`, rows that meet quantized banks also become codes of
     8 bits (`moe.quantize_rows`), once, whoever reads them, before they are
-    gathered. The body multiplies each sum by the scale of its row.
+    gathered. The body multiplies each sum by the scale of its row. With
+    `activations=int8-grouped`, rows have a scale for each run of columns that
+    share one of the weights (`row_scales`).
 
     *Expects* the result of `moe-group-matmuls`, before schedules are chosen:
     instructions that multiply pairs or quads need both operands so.
@@ -111,7 +113,9 @@ def NarrowRowsPass : Pass<"moe-narrow-rows"> {
              clEnumValN(::mlir::moe::Activations::BF16, "bf16",
                         "bf16 where they meet bf16"),
              clEnumValN(::mlir::moe::Activations::Int8, "int8",
-                        "codes where they meet codes, else as bf16"))}]>
+                        "codes where they meet codes, else as bf16"),
+             clEnumValN(::mlir::moe::Activations::Int8Grouped, "int8-grouped",
+                        "as int8, with as many scales as the weights"))}]>
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect",

@@ -15,8 +15,9 @@ namespace mlir::moe {
 
 /// The narrowest type that rows may be rounded to where they meet weights that
 /// are no wider, in experts and in dense layers (moe-narrow-rows): bf16 where
-/// weights are bf16, 8-bit codes where they are quantized.
-enum class Activations { F32, BF16, Int8 };
+/// weights are bf16, 8-bit codes where they are quantized, of which a row has
+/// one scale, or (grouped) one for each scale of a row of the weights.
+enum class Activations { F32, BF16, Int8, Int8Grouped };
 
 /// What the matrices of experts become when they are loaded
 /// (moe-quantize-experts).
