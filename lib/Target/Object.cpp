@@ -238,13 +238,15 @@ std::unique_ptr<llvm::MemoryBuffer> moe::emitObject(ModuleOp module,
   return object;
 }
 
-Objects moe::emitObjects(ModuleOp module, const CPUTarget &target) {
+Objects moe::emitObjects(ModuleOp module, const CPUTarget &target,
+                         unsigned most) {
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> translated = translate(module, target, context);
   if (!translated)
     return {};
-  SmallVector<Bitcode> parts = partition(
-      *translated, llvm::hardware_concurrency().compute_thread_count());
+  if (most == 0)
+    most = llvm::hardware_concurrency().compute_thread_count();
+  SmallVector<Bitcode> parts = partition(*translated, most);
   Objects objects(parts.size());
   SmallVector<std::string> errors(parts.size());
   parallelFor(module.getContext(), 0, parts.size(), [&](size_t i) {

@@ -25,6 +25,26 @@ constexpr char kAdd[] = R"mlir(
   }
 )mlir";
 
+// What only the module sees: a function and a variable.
+constexpr char kLocals[] = R"mlir(
+  llvm.mlir.global internal @count(7 : i64) : i64
+  llvm.func internal @next(%a: i64) -> i64 attributes {no_inline} {
+    %p = llvm.mlir.addressof @count : !llvm.ptr
+    %c = llvm.load %p : !llvm.ptr -> i64
+    %0 = llvm.add %a, %c : i64
+    llvm.store %0, %p : i64, !llvm.ptr
+    llvm.return %0 : i64
+  }
+  llvm.func @first(%a: i64) -> i64 {
+    %0 = llvm.call @next(%a) : (i64) -> i64
+    llvm.return %0 : i64
+  }
+  llvm.func @second(%a: i64) -> i64 {
+    %0 = llvm.call @next(%a) : (i64) -> i64
+    llvm.return %0 : i64
+  }
+)mlir";
+
 constexpr char kNotLowered[] = R"mlir(
   func.func @id(%a: i64) -> i64 {
     return %a : i64
@@ -47,6 +67,15 @@ protected:
       return nullptr;
     }
     return emitObject(*module, target);
+  }
+
+  Objects emitSome(StringRef text, const CPUTarget &target, unsigned most) {
+    module = parseSourceString<ModuleOp>(text, &context);
+    if (!module) {
+      ADD_FAILURE() << "the module could not be parsed";
+      return {};
+    }
+    return emitObjects(*module, target, most);
   }
 
   /// Expects no object and an error that ends in `tag`.
@@ -114,6 +143,31 @@ TEST_F(ObjectTest, SameModuleSameBytes) {
   auto second = emit(kAdd, CPUTarget::host());
   ASSERT_TRUE(first && second);
   EXPECT_EQ(first->getBuffer(), second->getBuffer());
+}
+
+TEST_F(ObjectTest, SeveralObjectsDefineEverythingOnce) {
+  for (unsigned most : {1, 2, 3, 64}) {
+    SCOPED_TRACE(most);
+    Objects objects = emitSome(kLocals, CPUTarget::host(), most);
+    EXPECT_EQ(objects.size(), std::min(most, 3u));
+    std::vector<std::string> names;
+    for (const std::unique_ptr<llvm::MemoryBuffer> &object : objects)
+      llvm::append_range(names, definedSymbols(*object));
+    for (const char *name : {"first", "second"})
+      EXPECT_EQ(llvm::count(names, name), 1) << name;
+    // A name that the C library may have is not taken from it.
+    for (const char *name : {"next", "count"})
+      EXPECT_EQ(llvm::count(names,
+                            most == 1 ? name : "moe.part." + std::string(name)),
+                1)
+          << name;
+  }
+}
+
+TEST_F(ObjectTest, SeveralObjectsOfAModuleThatIsNotLowered) {
+  EXPECT_TRUE(emitSome(kNotLowered, CPUTarget::host(), 2).empty());
+  ASSERT_FALSE(errors.empty());
+  EXPECT_TRUE(StringRef(errors.back()).ends_with("[moe-target-translate]"));
 }
 
 TEST_F(ObjectTest, RefusesProcessorsWithoutThisCode) {

@@ -46,11 +46,14 @@ std::optional<std::string> emitLLVMIR(ModuleOp module, const CPUTarget &target);
 std::unique_ptr<llvm::MemoryBuffer> emitObject(ModuleOp module,
                                                const CPUTarget &target);
 
-/// Compiles a module in the LLVM dialect with all processors, each of which
-/// makes an object of some of the functions. The objects are linked with one
-/// another. On failure an error is emitted at the module and there are none.
+/// Objects that are linked with one another.
 using Objects = llvm::SmallVector<std::unique_ptr<llvm::MemoryBuffer>>;
-Objects emitObjects(ModuleOp module, const CPUTarget &target);
+
+/// Compiles a module in the LLVM dialect to at most `most` objects at the same
+/// time, each with some of the functions; 0 is one per processor. On failure an
+/// error is emitted at the module and there are none.
+Objects emitObjects(ModuleOp module, const CPUTarget &target,
+                    unsigned most = 0);
 
 } // namespace mlir::moe
 

@@ -174,10 +174,10 @@ func.func @quantize_rows(%x: memref<?x20xf32>, %c: memref<?x20xi8>, %s: memref<?
 // CHECK-LABEL: func.func @run_scales(
 // CHECK-SAME: %[[X:[a-z0-9]+]]: memref<?x20xf32>, %[[C:[a-z0-9]+]]: memref<?x20xi8>, %[[S:[a-z0-9]+]]: memref<?x3xf32>
 // CHECK: scf.parallel
-// CHECK: scf.for %[[ROW:.*]] =
-// CHECK: scf.for %[[RUN:.*]] =
+// CHECK: scf.for %[[ROW:[^ ]*]] =
+// CHECK: scf.for %[[PART:[^ ]*]] =
 // CHECK: arith.maxsi
-// CHECK: memref.store %{{.*}}, %[[S]][%[[ROW]], %[[RUN]]]
+// CHECK: memref.store %{{.*}}, %[[S]][%[[ROW]], %[[PART]]]
 // CHECK: scf.if
 func.func @run_scales(%x: memref<?x20xf32>, %c: memref<?x20xi8>, %s: memref<?x3xf32>, %g: memref<?x3xi32>) {
   moe.quantize_rows %x into(%c, %s, %g) {group = 8, run_scales} : (memref<?x20xf32>, memref<?x20xi8>, memref<?x3xf32>, memref<?x3xi32>) -> ()

@@ -108,9 +108,9 @@ func.func @nibbles(%x: memref<?x20xi8>, %s: memref<?x3xi32>, %b: !moe.bank<1x16x
 // A scale for each run of a row multiplies the same sums as that of the codes.
 // CHECK-LABEL: func.func @row_scales(
 // CHECK-SAME: %{{.*}}: memref<?x16xi8>, %{{.*}}: memref<?x2xi32>, %[[SCALES:[^:]*]]: memref<?x2xf32>
-// CHECK: scf.for %[[RUN:.*]] = {{.*}} -> (vector<16xf32>, i64)
+// CHECK: scf.for %[[PART:[^ ]*]] = {{.*}} -> (vector<16xf32>, i64)
 // CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
-// CHECK: %[[SCALE:.*]] = memref.load %[[SCALES]][%{{.*}}, %[[RUN]]]
+// CHECK: %[[SCALE:.*]] = memref.load %[[SCALES]][%{{.*}}, %[[PART]]]
 // CHECK: %[[ALL:.*]] = vector.broadcast %[[SCALE]]
 // CHECK: %[[SUM:.*]] = arith.sitofp {{.*}} : vector<16xi32> to vector<16xf32>
 // CHECK: %[[SCALED:.*]] = arith.mulf %[[SUM]], %[[ALL]]

@@ -502,14 +502,16 @@ LogicalResult QuantizeRowsOp::verify() {
                        "least 1, and a group of at least 0, but got ")
            << x << " and " << group << " [moe-quantize-rows-c3]";
   int64_t rows = x.getDimSize(0);
-  SmallVector<int64_t> scales = {rows};
+  int64_t runs = getNumGroups();
+  Type f32 = Float32Type::get(getContext());
+  ExpectedResult scales = {"scales", {rows}, f32};
   if (getRunScales())
-    scales.push_back(getNumGroups());
+    scales = {"scales", {rows, runs}, f32};
   return verifyRoutingOp(
       *this, "quantize-rows",
       {{"codes", {rows, getNumColumns()}, IntegerType::get(getContext(), 8)},
-       {"scales", scales, Float32Type::get(getContext())},
-       {"sums", {rows, getNumGroups()}, IntegerType::get(getContext(), 32)}});
+       scales,
+       {"sums", {rows, runs}, IntegerType::get(getContext(), 32)}});
 }
 
 void QuantizeRowsOp::getEffects(
