@@ -32,37 +32,56 @@ static void readLines(const char *at, int64_t lines) {
   __asm__ volatile("" : : "m"(sums)); // the sums are needed
 }
 
-void ReadProbe::Stream::read(const char *buffer, int64_t bytes) {
-  while (bytes > 0) {
-    int64_t piece = std::min(bytes, end - next);
-    readLines(buffer + next, piece / lineBytes);
+void ReadProbe::Stream::read(int64_t bytes) {
+  while (bytes > 0 && !parts.empty()) {
+    Span part = parts[current];
+    int64_t piece = std::min<int64_t>(bytes, part.size() - next);
+    readLines(part.data() + next, piece / lineBytes);
     bytes -= piece;
-    next = next + piece == end ? begin : next + piece;
+    next += piece;
+    if (next == int64_t(part.size())) {
+      current = (current + 1) % parts.size();
+      next = 0;
+    }
   }
 }
 
-Expected<ReadProbe> ReadProbe::create(Team &team, int64_t bufferBytes) {
+ReadProbe ReadProbe::ofMemory(Team &team, ArrayRef<Span> spans) {
   ReadProbe probe(team);
+  int64_t threads = team.size();
+  for (Span span : spans) {
+    int64_t lines = int64_t(span.size()) / lineBytes;
+    for (int64_t i = 0; i < threads; ++i) {
+      int64_t first = lines * i / threads, end = lines * (i + 1) / threads;
+      if (lines < threads)
+        first = 0, end = lines;
+      if (first < end)
+        probe.streams[i].add(
+            span.slice(first * lineBytes, (end - first) * lineBytes));
+    }
+  }
+  return probe;
+}
+
+Expected<ReadProbe> ReadProbe::ofBuffer(Team &team, int64_t bytes) {
   int64_t share =
-      divideCeil(std::max<int64_t>(bufferBytes, 1), lineBytes * team.size()) *
+      divideCeil(std::max<int64_t>(bytes, 1), lineBytes * team.size()) *
       lineBytes;
   Expected<Pages> buffer = Pages::allocate(share * team.size());
   if (!buffer)
     return buffer.takeError();
-  probe.buffer = std::move(*buffer);
-  for (int64_t i = 0; i < team.size(); ++i)
-    probe.streams.push_back({i * share, (i + 1) * share, i * share});
   // Pages exist when written. Who reads them writes them first, so that they
   // are near.
-  team.run([&](int32_t i) {
-    std::memset(probe.buffer.data() + probe.streams[i].begin, 1, share);
-  });
+  team.run(
+      [&](int32_t i) { std::memset(buffer->data() + i * share, 1, share); });
+  ReadProbe probe =
+      ofMemory(team, Span(buffer->data(), size_t(share * team.size())));
+  probe.buffer = std::move(*buffer);
   return probe;
 }
 
 double ReadProbe::measure(int64_t bytes) {
   int64_t share = divideCeil(bytes, lineBytes * team.size()) * lineBytes;
-  double seconds =
-      team.run([&](int32_t i) { streams[i].read(buffer.data(), share); });
+  double seconds = team.run([&](int32_t i) { streams[i].read(share); });
   return double(share * team.size()) / seconds / 1e9;
 }

@@ -14,23 +14,38 @@
 
 namespace moe::bench {
 
-/// Reads memory in one linear stream per thread, going on in a buffer where the
-/// last measurement ended, so that no cache has what is read.
+/// Memory that begins at a line of the cache.
+using Span = llvm::ArrayRef<char>;
+
+/// Reads memory in one linear stream per thread, going on where the last
+/// measurement ended, so that no cache has what is read if there is several
+/// times as much as the last one holds.
 class ReadProbe {
 public:
-  /// `bufferBytes` should be several times the last cache.
-  static llvm::Expected<ReadProbe> create(Team &team, int64_t bufferBytes);
+  /// Reads the whole lines of `spans`, which outlive the probe; of each, every
+  /// thread has a part, or all if there are too few. What is measured with the
+  /// probe is best measured on the same memory: one part of a virtual machine's
+  /// can be twice as fast as another.
+  static ReadProbe ofMemory(Team &team, llvm::ArrayRef<Span> spans);
+  /// Reads memory of its own.
+  static llvm::Expected<ReadProbe> ofBuffer(Team &team, int64_t bytes);
   /// Reads `bytes`, rounded up to a line per thread. 10^9 bytes per second.
   double measure(int64_t bytes);
 
 private:
-  /// The part of the buffer that one thread reads.
-  struct Stream {
-    int64_t begin, end, next;
-    void read(const char *buffer, int64_t bytes);
+  /// What one thread reads: parts of all spans, again and again.
+  class Stream {
+  public:
+    void add(Span part) { parts.push_back(part); }
+    void read(int64_t bytes);
+
+  private:
+    llvm::SmallVector<Span> parts;
+    size_t current = 0; ///< part
+    int64_t next = 0;   ///< byte in it
   };
 
-  explicit ReadProbe(Team &team) : team(team) {}
+  explicit ReadProbe(Team &team) : team(team), streams(team.size()) {}
 
   Team &team;
   Pages buffer;

@@ -150,11 +150,16 @@ Error Bench::addProbes(Contender &contender) const {
   if (!team)
     return team.takeError();
   contender.team = std::move(*team);
-  Expected<ReadProbe> read =
-      ReadProbe::create(*contender.team, data->getRotation().bufferBytes);
-  if (!read)
-    return read.takeError();
-  contender.read.emplace(std::move(*read));
+  std::vector<Span> weights = contender.engine->getWeightMemory();
+  if (weights.empty()) {
+    Expected<ReadProbe> read =
+        ReadProbe::ofBuffer(*contender.team, data->getRotation().bufferBytes);
+    if (!read)
+      return read.takeError();
+    contender.read.emplace(std::move(*read));
+  } else {
+    contender.read.emplace(ReadProbe::ofMemory(*contender.team, weights));
+  }
   contender.peak.emplace(*contender.team,
                          findPeakKernel(options.dtype->arithmetic));
   return Error::success();

@@ -8,6 +8,7 @@
 
 #include "Engine.h"
 #include "Failure.h"
+#include "MoE/Runtime/Abi.h"
 #include "Rounds.h"
 #include "llvm/ADT/Twine.h"
 
@@ -73,6 +74,23 @@ Expected<double> Engine::run() {
   if (Error error = data.checkCounts(window))
     return std::move(error);
   return milliseconds;
+}
+
+std::vector<Span> Engine::getWeightMemory() const {
+  const moe_module &module = session->getModule();
+  void *const *weights = moe_rt_weights(session->getContext());
+  std::vector<Span> spans;
+  for (int64_t i = 0; i < module.num_weights; ++i) {
+    const moe_weight &weight = module.weights[i];
+    // Those of other ways lie between the steps of the first.
+    if (weight.experts < 2 || weight.packing.panel == 0 ||
+        weight.packing.way != 0)
+      continue;
+    char *const *slices = static_cast<char *const *>(weights[i]);
+    spans.emplace_back(slices[0],
+                       size_t((slices[1] - slices[0]) * weight.experts));
+  }
+  return spans;
 }
 
 //===----------------------------------------------------------------------===//

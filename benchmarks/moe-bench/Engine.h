@@ -11,6 +11,7 @@
 
 #include "Case.h"
 #include "Layer.h"
+#include "ReadProbe.h"
 #include "Session.h"
 #include <chrono>
 
@@ -30,6 +31,8 @@ public:
   /// Milliseconds of the next call: the next copy, and a new window after the
   /// last copy. Fails when the experts got other tokens than drawn.
   llvm::Expected<double> run();
+  /// The packed weights of the experts, of one copy after the other.
+  std::vector<Span> getWeightMemory() const;
 
 private:
   Engine(Case &data, int32_t threads) : data(data), threads(threads) {}

@@ -34,6 +34,15 @@ CPUModel CPUModel::fromFeatures(StringRef features) {
   return model;
 }
 
+CPUModel CPUModel::withCaches(int64_t l1Ways, int64_t l2Bytes) const {
+  CPUModel model = *this;
+  if (l1Ways != 0)
+    model.l1Ways = std::clamp<int64_t>(l1Ways, 4, 64);
+  if (l2Bytes != 0)
+    model.l2Bytes = std::clamp<int64_t>(l2Bytes, 128 << 10, 64 << 20);
+  return model;
+}
+
 namespace {
 
 /// A candidate: row_block rows times `vectors` vectors of each bank.

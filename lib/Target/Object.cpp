@@ -22,6 +22,7 @@
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
 #include <mutex>
+#include <unistd.h>
 
 using namespace mlir;
 using namespace mlir::moe;
@@ -97,6 +98,9 @@ CPUTarget CPUTarget::host() {
       target.features += ',';
     target.features += '+' + feature.getKey().str();
   }
+  // Less than 1 where the system does not know.
+  target.l1Ways = std::max<int64_t>(0, sysconf(_SC_LEVEL1_DCACHE_ASSOC));
+  target.l2Bytes = std::max<int64_t>(0, sysconf(_SC_LEVEL2_CACHE_SIZE));
   return target;
 }
 

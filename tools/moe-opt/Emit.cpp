@@ -82,9 +82,29 @@ static Expected<bool> compile(mlir::ModuleOp module, const EmitOptions &options,
                         "; see moe-opt --help [moe-emit-options]");
   compileOptions.targetCPU = target.cpu;
   compileOptions.targetFeatures = target.features;
+  if (compileOptions.targetL1Ways == 0)
+    compileOptions.targetL1Ways = target.l1Ways;
+  if (compileOptions.targetL2Bytes == 0)
+    compileOptions.targetL2Bytes = target.l2Bytes;
   mlir::PassManager passes(module.getContext());
   mlir::moe::buildCompilePipeline(passes, compileOptions);
   return succeeded(passes.run(module));
+}
+
+/// Lets no other symbol of `module` have `name`.
+static Error freeName(mlir::ModuleOp module, StringRef name) {
+  mlir::SymbolTable symbols(module);
+  mlir::Operation *other = symbols.lookup(name);
+  if (!other)
+    return Error::success();
+  auto function = dyn_cast<mlir::LLVM::LLVMFuncOp>(other);
+  bool isCalled = function && function.isExternal();
+  if (isCalled || failed(symbols.renameToUnique(other, {})))
+    return invalidInput("--module-name is '" + name +
+                        "', expected another name than those of functions that "
+                        "the module calls; choose another one "
+                        "[moe-emit-name-taken]");
+  return Error::success();
 }
 
 /// Gives the table its name and hides everything else, so that a program can
@@ -96,6 +116,9 @@ static Error nameTable(mlir::ModuleOp module, StringRef name) {
                      "expected a module with an entry, a public function on "
                      "tensors, but found none; make one public "
                      "[moe-emit-entry]");
+  if (name != MOE_MODULE_SYMBOL)
+    if (Error error = freeName(module, name))
+      return error;
   table.setSymName(name);
   for (auto function : module.getOps<mlir::LLVM::LLVMFuncOp>())
     if (!function.isExternal())

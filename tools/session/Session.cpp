@@ -258,6 +258,8 @@ Session::Impl::compile(mlir::ModuleOp module, const SessionOptions &options) {
   mlir::moe::CompileOptions compileOptions;
   compileOptions.targetCPU = target.cpu;
   compileOptions.targetFeatures = target.features;
+  compileOptions.targetL1Ways = target.l1Ways;
+  compileOptions.targetL2Bytes = target.l2Bytes;
   compileOptions.rowTile = options.rowTile;
   compileOptions.activations = options.activations;
   compileOptions.quantizeExperts = options.quantization.format;

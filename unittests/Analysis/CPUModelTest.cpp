@@ -51,6 +51,25 @@ TEST_F(CPUModelTest, Features) {
   EXPECT_TRUE(CPUModel::fromFeatures(kBF16).hasBF16Pairs);
 }
 
+TEST_F(CPUModelTest, Caches) {
+  CPUModel model = CPUModel::fromFeatures(kAVX512);
+  EXPECT_EQ(model.withCaches(0, 0).l2Bytes, model.l2Bytes);
+  EXPECT_EQ(model.withCaches(0, 0).l1Ways, model.l1Ways);
+  EXPECT_EQ(model.withCaches(12, 2 << 20).l2Bytes, 2 << 20);
+  EXPECT_EQ(model.withCaches(12, 2 << 20).l1Ways, 12);
+  EXPECT_EQ(model.withCaches(-1, -1).l1Ways, 4);
+  EXPECT_EQ(model.withCaches(INT64_MAX, INT64_MAX).l2Bytes, 64 << 20);
+}
+
+/// A panel and the next one stay in the second-level cache, however small.
+TEST_F(CPUModelTest, PanelsFollowTheSecondLevelCache) {
+  CPUModel model = CPUModel::fromFeatures(kAVX512);
+  MatmulShape wide = shape(4096, 4096, 1, f32, f32);
+  int64_t small = chooseSchedule(model.withCaches(0, 512 << 10), wide).panel;
+  int64_t large = chooseSchedule(model.withCaches(0, 4 << 20), wide).panel;
+  EXPECT_LT(small, large);
+}
+
 TEST_F(CPUModelTest, KernelsFitTheRegisters) {
   for (const char *features : {"", kAVX2, kAVX512, kBF16})
     for (int64_t columns : {1, 7, 16, 33, 704, 3584})

@@ -72,10 +72,23 @@ TEST(ReadProbe, ReadsMoreAndLessThanItsBuffer) {
   auto team = Team::create(2);
   ASSERT_TRUE(bool(team));
   for (int64_t buffer : {0, 1, 1000, 1 << 20}) {
-    auto probe = ReadProbe::create(**team, buffer);
+    auto probe = ReadProbe::ofBuffer(**team, buffer);
     ASSERT_TRUE(bool(probe));
     for (int64_t bytes : {1, 63, 4096, 3 << 20})
       EXPECT_GT(probe->measure(bytes), 0);
+  }
+}
+
+TEST(ReadProbe, ReadsTheMemoryOfOthers) {
+  auto team = Team::create(2);
+  ASSERT_TRUE(bool(team));
+  auto large = Pages::allocate(1 << 20), small = Pages::allocate(1 << 12);
+  ASSERT_TRUE(large && small);
+  for (size_t size : {0, 1, 63, 64, 65, 192, 4096}) {
+    ReadProbe probe = ReadProbe::ofMemory(
+        **team, {Span(large->data(), 1 << 20), Span(small->data(), size)});
+    for (int64_t bytes : {1, 4096, 3 << 20})
+      EXPECT_GT(probe.measure(bytes), 0) << size;
   }
 }
 

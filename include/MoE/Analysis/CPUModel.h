@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Pure functions from a processor's features and the sizes of a matmul to a
-// schedule: no table of shapes, and nothing here reads the machine.
+// Pure functions from a processor's features and caches and the sizes of a
+// matmul to a schedule: no table of shapes, and nothing here reads the machine.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,6 +30,9 @@ struct CPUModel {
   /// From LLVM's names of features, "+avx2,+fma,...". Without any, the baseline
   /// of x86-64.
   static CPUModel fromFeatures(llvm::StringRef features);
+  /// The same with caches that are known better than from the features; 0 is
+  /// not known. What no processor has is taken for the nearest that one has.
+  CPUModel withCaches(int64_t l1Ways, int64_t l2Bytes) const;
 };
 
 /// A grouped matmul as far as its kernel depends on it.

@@ -93,7 +93,11 @@ def PackWeightsPass : Pass<"moe-pack-weights", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"targetFeatures", "target-features", "std::string", /*default=*/"",
-           "features of the processor, as LLVM names them: +avx2,+fma">
+           "features of the processor, as LLVM names them: +avx2,+fma">,
+    Option<"l1Ways", "target-l1-ways", "int64_t", /*default=*/"0",
+           "ways of its first-level data cache; 0: as its features suggest">,
+    Option<"l2Bytes", "target-l2-bytes", "int64_t", /*default=*/"0",
+           "bytes of its second-level cache; 0: as its features suggest">
   ];
   let statistics = [
     Statistic<"numPacked", "packed", "weights packed">,

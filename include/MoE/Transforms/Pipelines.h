@@ -85,6 +85,16 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
   Option<std::string> targetFeatures{
       *this, "target-features",
       llvm::cl::desc("features the processor must have"), llvm::cl::init("")};
+  Option<int64_t> targetL1Ways{
+      *this, "target-l1-ways",
+      llvm::cl::desc("ways of its first-level data cache; 0: as its features "
+                     "suggest"),
+      llvm::cl::init(0)};
+  Option<int64_t> targetL2Bytes{
+      *this, "target-l2-bytes",
+      llvm::cl::desc("bytes of its second-level cache; 0: as its features "
+                     "suggest"),
+      llvm::cl::init(0)};
 };
 
 /// Appends the passes from the graph level to `options.stopAfter`. Each pass

@@ -27,7 +27,8 @@ public:
   using PackWeightsPassBase::PackWeightsPassBase;
 
   void runOnOperation() override {
-    CPUModel model = CPUModel::fromFeatures(targetFeatures);
+    CPUModel model =
+        CPUModel::fromFeatures(targetFeatures).withCaches(l1Ways, l2Bytes);
     WeightFlows flows(getOperation());
     for (auto &[leader, flow] : flows)
       if (flow.escapes || !llvm::all_of(flow.reads, isReadByMatmul))

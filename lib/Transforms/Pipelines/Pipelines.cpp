@@ -142,6 +142,8 @@ void moe::buildCompilePipeline(OpPassManager &pm,
     pm.addNestedPass<func::FuncOp>(createNarrowRowsPass(narrow));
     PackWeightsPassOptions pack;
     pack.targetFeatures = options.targetFeatures;
+    pack.l1Ways = options.targetL1Ways;
+    pack.l2Bytes = options.targetL2Bytes;
     pm.addPass(createPackWeightsPass(pack));
     pm.addNestedPass<func::FuncOp>(createFuseCombinePass());
     AccountFlopsPassOptions account;
