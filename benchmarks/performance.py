@@ -8,7 +8,8 @@
 #===------------------------------------------------------------------------===#
 #
 # usage: performance.py [--shapes="E,k,H,F;..."] [--tokens=T,...] [--dtype=D,...]
-#                       [--peer-tokens=T,...] [--rounds=N] [--json=FILE]
+#                       [--peer-tokens=T,...] [--rounds=N] [--processes=N]
+#                       [--json=FILE]
 #
 # Measures the layers of docs/performance.md, each beside the limits of the
 # machine in the same rounds (moe-bench), and for --peer-tokens beside the
@@ -32,7 +33,6 @@ import plot
 ROOT = Path(__file__).resolve().parent.parent
 BENCH = ROOT / "build" / "release" / "bin" / "moe-bench"
 CELL_SECONDS = 600
-PROCESSES = 3
 
 COLUMNS = (
     "E,k,H,F",
@@ -77,11 +77,11 @@ def reached(cell):
     return predicted(cell)[0] / cell["median_ms"]
 
 
-def measure(shape, tokens, dtype, rounds):
+def measure(shape, tokens, dtype, rounds, processes=3):
     """Of some processes, each with memory of its own that is fast or slow, the one
     in the middle by what it reached."""
-    cells = [run_bench(shape, tokens, dtype, rounds) for _ in range(PROCESSES)]
-    return sorted(cells, key=reached)[PROCESSES // 2]
+    cells = [run_bench(shape, tokens, dtype, rounds) for _ in range(processes)]
+    return sorted(cells, key=reached)[processes // 2]
 
 
 def measure_peers(shape, tokens, dtype, rounds, threads, case):
@@ -141,6 +141,7 @@ def parse(arguments):
     add("--dtype", default=DTYPES, metavar="D,...")
     add("--peer-tokens", type=numbers, default=numbers(PEER_TOKENS), metavar="T,...")
     add("--rounds", type=compare.positive, default=11)
+    add("--processes", type=compare.positive, default=3, help="the middle one counts")
     add("--json", metavar="FILE")
     return parser.parse_args(arguments)
 
@@ -156,7 +157,9 @@ def main(arguments):
                 case = compare.made_case(compare.shape_of(shape), tokens)
             with case as file:
                 for dtype in options.dtype.split(","):
-                    cell = measure(shape, tokens, dtype, options.rounds)
+                    cell = measure(
+                        shape, tokens, dtype, options.rounds, options.processes
+                    )
                     report = None
                     if has_peers:
                         report = measure_peers(

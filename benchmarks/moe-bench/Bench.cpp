@@ -151,7 +151,11 @@ Error Bench::addProbes(Contender &contender) const {
     return team.takeError();
   contender.team = std::move(*team);
   std::vector<Span> weights = contender.engine->getWeightMemory();
-  if (weights.empty()) {
+  int64_t bytes = 0;
+  for (Span span : weights)
+    bytes += int64_t(span.size());
+  // The weights of few copies may be in a cache.
+  if (bytes < data->getRotation().bufferBytes / 2 || weights.empty()) {
     Expected<ReadProbe> read =
         ReadProbe::ofBuffer(*contender.team, data->getRotation().bufferBytes);
     if (!read)

@@ -98,9 +98,11 @@ CPUTarget CPUTarget::host() {
       target.features += ',';
     target.features += '+' + feature.getKey().str();
   }
+#if defined(_SC_LEVEL1_DCACHE_ASSOC) && defined(_SC_LEVEL2_CACHE_SIZE)
   // Less than 1 where the system does not know.
   target.l1Ways = std::max<int64_t>(0, sysconf(_SC_LEVEL1_DCACHE_ASSOC));
   target.l2Bytes = std::max<int64_t>(0, sysconf(_SC_LEVEL2_CACHE_SIZE));
+#endif
   return target;
 }
 

@@ -40,17 +40,22 @@ static DenseMap<const GlobalValue *, unsigned> distribute(const Module &module,
 }
 
 /// Lets parts see what the module alone saw. A C library may have a function of
-/// the same name, which its own callers must still find.
+/// the same name, which its own callers must still find. Parts can be loaded
+/// further from each other than instructions reach, so that addresses come from
+/// a table: nothing is local.
 static void shareLocals(Module &module) {
   for (GlobalValue &value : module.global_values())
     if (value.hasLocalLinkage()) {
       value.setName("moe.part." + value.getName());
       value.setLinkage(GlobalValue::ExternalLinkage);
-      value.setVisibility(GlobalValue::HiddenVisibility);
+      value.setDSOLocal(false);
     }
 }
 
 SmallVector<Bitcode> mlir::moe::partition(Module &module, unsigned count) {
+  // An alias is defined where what it stands for is.
+  if (!module.alias_empty())
+    count = 1;
   DenseMap<const GlobalValue *, unsigned> parts = distribute(module, count);
   if (count > 1)
     shareLocals(module);

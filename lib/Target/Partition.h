@@ -19,8 +19,8 @@ using Bitcode = llvm::SmallVector<char, 0>;
 
 /// Cuts `module` into at most `count` modules of about equal size, each with
 /// some of its functions, and the first also with its variables. What only the
-/// module saw is seen by all of its parts and by nothing else that is linked
-/// with them: it becomes hidden, and its name starts with "moe.part.".
+/// module saw is seen by all of its parts, under a name that starts with
+/// "moe.part.". A module with aliases stays whole.
 llvm::SmallVector<Bitcode> partition(llvm::Module &module, unsigned count);
 
 } // namespace mlir::moe

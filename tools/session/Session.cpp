@@ -307,6 +307,9 @@ Error Session::Impl::load(mlir::moe::Objects objects) {
   jit = std::move(*created);
   llvm::orc::JITDylib &library = jit->getMainJITDylib();
   jit->getExecutionSession().setErrorReporter([this](Error error) {
+    // What fails because something else was not found says nothing new.
+    if (error.isA<llvm::orc::FailedToMaterialize>())
+      return llvm::consumeError(std::move(error));
     linking.push_back(takeFailure(std::move(error)));
   });
 

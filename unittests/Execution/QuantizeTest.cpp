@@ -65,7 +65,7 @@ void expectSameCodes(Session &session, const Tensor &x, int64_t group,
   moe_tensor in[] = {x.abi()};
   moe_tensor out[] = {got.codes.abi(), got.scales.abi(), got.sums.abi()};
   call(session, in, out);
-  moe_quantize_rows_attrs attrs = {group, runScales};
+  moe_quantize_rows_attrs attrs = {group, runScales, 0};
   moe_tensor codes = want.codes.abi(), scales = want.scales.abi(),
              sums = want.sums.abi();
   moe_error error = {};

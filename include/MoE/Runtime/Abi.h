@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /// Version of everything in this header. Stamped into each compiled module.
-#define MOE_ABI_VERSION 5
+#define MOE_ABI_VERSION 6
 
 /// Largest rank of a tensor that crosses the ABI.
 #define MOE_MAX_RANK 8
@@ -450,6 +450,7 @@ typedef struct moe_aux_loss_attrs {
 typedef struct moe_quantize_rows_attrs {
   int64_t group;      ///< columns that share a sum; 0: all
   int32_t run_scales; ///< 1: they share a scale as well
+  int32_t reserved;   ///< 0
 } moe_quantize_rows_attrs;
 
 /// How a capacity follows from the number of tokens T, experts E, slots k.

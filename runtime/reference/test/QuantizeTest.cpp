@@ -34,7 +34,7 @@ struct RowsCall {
   }
   void expectRefused(const char *tag) { expectError(run(), error, tag); }
 
-  moe_quantize_rows_attrs attrs = {2, 0};
+  moe_quantize_rows_attrs attrs = {2, 0, 0};
   TestTensor x = f32({1, 3}, {127, 63.5, -2.5});
   TestTensor codes = codeResult({1, 3});
   TestTensor scales = realResult({1}), sums = indexResult({1, 2});

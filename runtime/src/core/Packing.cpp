@@ -121,18 +121,31 @@ static void transpose(const char *from, int64_t rowBytes, char *to,
     std::memcpy(to + i * columnBytes, &now[i], 16);
 }
 
-/// Copies past the caches, where the compiler can: nobody reads a packed weight
-/// before all are packed, and memory that is not read first is written at twice
-/// the speed.
+/// Whether this compiler can store past the caches.
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_nontemporal_store)
+#define MOE_RT_STORES_PAST_CACHES
+#endif
+#endif
+
+/// Copies whole lines past the caches, where the compiler can: nobody reads a
+/// packed weight before all are packed, and memory that is not read first is
+/// written at twice the speed. Of a line that is written in parts, by one way
+/// after the other, the caches put the parts together.
 static void copyToMemory(char *to, const char *from, int64_t bytes) {
-#if defined(__has_builtin) && __has_builtin(__builtin_nontemporal_store)
-  using Bytes = Vector<uint64_t>;
-  if (reinterpret_cast<uintptr_t>(to) % 16 == 0) {
-    for (; bytes >= 16; bytes -= 16, to += 16, from += 16) {
-      Bytes value;
-      std::memcpy(&value, from, 16);
-      __builtin_nontemporal_store(value, reinterpret_cast<Bytes *>(to));
+#ifdef MOE_RT_STORES_PAST_CACHES
+  using Part = Vector<uint64_t>;
+  bool areLines =
+      (reinterpret_cast<uintptr_t>(to) | static_cast<uintptr_t>(bytes)) %
+          bytesPerLine ==
+      0;
+  if (areLines) {
+    for (int64_t i = 0; i < bytes; i += 16) {
+      Part part;
+      std::memcpy(&part, from + i, 16);
+      __builtin_nontemporal_store(part, reinterpret_cast<Part *>(to + i));
     }
+    return;
   }
 #endif
   std::memcpy(to, from, static_cast<size_t>(bytes));

@@ -264,3 +264,21 @@ func.func @grouped_matmul(%x: tensor<?x4xf32>, %offsets: tensor<3xi32>, %b: !moe
   %y = moe.grouped_matmul %x banks(%b) offsets(%offsets) outs(%init) : (tensor<?x4xf32>, !moe.bank<2x8x4xf32>, tensor<3xi32>, tensor<?x8xf32>) -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
+
+// -----
+
+// Codes of rows with a scale for each run of 8 columns become what they stand for.
+// CHECK-LABEL: func.func @row_scales(
+// CHECK-SAME: %[[C:.*]]: tensor<?x20xi8>, %{{.*}}: tensor<?x3xi32>, %[[S:.*]]: tensor<?x3xf32>
+// CHECK: %[[CODES:.*]] = tensor.extract_slice %[[C]]
+// CHECK: %[[SCALES:.*]] = tensor.extract_slice %[[S]]
+// CHECK: %[[ROWS:.*]] = linalg.generic {{.*}} ins(%[[CODES]] : tensor<?x20xi8>) outs(%{{.*}} : tensor<?x20xf32>)
+// CHECK: %[[K:.*]] = linalg.index 1
+// CHECK: %[[RUN_OF_K:.*]] = arith.divui %[[K]], %c8
+// CHECK: %[[FACTOR:.*]] = tensor.extract %[[SCALES]][%{{.*}}, %[[RUN_OF_K]]]
+// CHECK: arith.mulf %{{.*}}, %[[FACTOR]] : f32
+// CHECK: linalg.matmul indexing_maps = {{.*}} ins(%[[ROWS]], %{{.*}} : tensor<?x20xf32>, tensor<6x20xf32>)
+func.func @row_scales(%c: tensor<?x20xi8>, %g: tensor<?x3xi32>, %s: tensor<?x3xf32>, %b: !moe.bank<1x6x20xf32, #moe.quantized<bits = 8, group = 8, scale = bf16>>, %init: tensor<?x6xf32>) -> tensor<?x6xf32> {
+  %y = moe.grouped_matmul %c row_sums(%g) row_scales(%s) banks(%b) outs(%init) : (tensor<?x20xi8>, tensor<?x3xi32>, tensor<?x3xf32>, !moe.bank<1x6x20xf32, #moe.quantized<bits = 8, group = 8, scale = bf16>>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  return %y : tensor<?x6xf32>
+}

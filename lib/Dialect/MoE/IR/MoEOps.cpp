@@ -668,7 +668,7 @@ static LogicalResult verifyRowScales(GroupedMatmulOp op) {
     ArrayRef<int64_t> sums =
         cast<ShapedType>(op.getRowSums().getType()).getShape();
     if (compatible(scales.getDimSize(0), sums[0]) &&
-        compatible(scales.getDimSize(1), sums[1]))
+        scales.getDimSize(1) == sums[1])
       return success();
   }
   return op.emitOpError("expected row_scales of f32 of the shape of row_sums, "

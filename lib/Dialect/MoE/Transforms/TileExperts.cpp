@@ -185,6 +185,8 @@ public:
         [&](OpBuilder &, Value rows, Value init, Value expert) {
           if (op.getSource())
             rows = read(op.getRows(), init);
+          if (op.getRowScales())
+            rows = scale(rows, read(op.getRowScales(), init));
           if (!op.hasBody())
             return matmul(rows, op.getBanks().front(), expert, init);
           return runBody(rows, init, expert);
@@ -226,6 +228,31 @@ private:
             indices.push_back(linalg::IndexOp::create(b, loc, 1));
           Value element = tensor::ExtractOp::create(b, loc, from, indices);
           linalg::YieldOp::create(b, loc, element);
+        });
+    return generic.getResult(0);
+  }
+
+  /// What codes of rows stand for: f32, each run of columns times its scale.
+  Value scale(Value rows, Value scales) {
+    int64_t columns = op.getBankType().getSliceShape()[1];
+    int64_t run = op.getBankType().getQuantized().getGroupSize(columns);
+    Type f32 = builder.getF32Type();
+    Value empty = tensor::EmptyOp::create(
+        builder, loc, tensor::getMixedSizes(builder, loc, rows), f32);
+    auto generic = linalg::GenericOp::create(
+        builder, loc, empty.getType(), rows, empty,
+        SmallVector<AffineMap>(2, builder.getMultiDimIdentityMap(2)),
+        SmallVector<utils::IteratorType>(2, utils::IteratorType::parallel),
+        [&](OpBuilder &b, Location loc, ValueRange arguments) {
+          Value row = linalg::IndexOp::create(b, loc, 0);
+          Value column = linalg::IndexOp::create(b, loc, 1);
+          Value size = arith::ConstantIndexOp::create(b, loc, run);
+          Value place = arith::DivUIOp::create(b, loc, column, size);
+          Value factor =
+              tensor::ExtractOp::create(b, loc, scales, ValueRange{row, place});
+          Value code = arith::SIToFPOp::create(b, loc, f32, arguments[0]);
+          Value scaled = arith::MulFOp::create(b, loc, code, factor);
+          linalg::YieldOp::create(b, loc, scaled);
         });
     return generic.getResult(0);
   }

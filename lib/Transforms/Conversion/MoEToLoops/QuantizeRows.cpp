@@ -40,7 +40,7 @@ private:
     auto quantizeRun = [&](const Factors &factors, Value run, Value low,
                            Value high) {
       emit.ifThenElse(
-          factors.areFinite,
+          factors.haveCodes,
           [&] { storeRun(row, run, low, high, factors.inverse); },
           [&] { storeZeros(row, run, low, high); });
     };
@@ -59,7 +59,7 @@ private:
 
   /// What elements are multiplied with to become codes, and whether they do.
   struct Factors {
-    Value inverse, areFinite;
+    Value inverse, haveCodes;
   };
 
   /// Stores the scale of columns [low, high) of a row at `place`.

@@ -43,7 +43,7 @@ public:
     if (auto limit = op.getGroupLimit())
       groupScores = emit.alloc({kMostRanges, limit->getGroups()}, f32);
     // Operations of a token, roughly; some tens of microseconds of them.
-    int64_t cost = experts * (usesThreshold() ? topK + 8 : 8);
+    int64_t cost = experts * (topK + 8);
     int64_t grain = std::max<int64_t>(1, 32768 / cost);
     emit.forRanges(emit.dim(op.getLogits(), 0), grain, kMostRanges,
                    [&](Value range, Value low, Value high) {

@@ -202,7 +202,8 @@ private:
                 {loss.getValues(), loss.getIds()}, loss.getInto(), none);
     } else if (auto quantize = dyn_cast<QuantizeRowsOp>(op)) {
       moe_quantize_rows_attrs attrs = {
-          static_cast<int64_t>(quantize.getGroup()), quantize.getRunScales()};
+          static_cast<int64_t>(quantize.getGroup()), quantize.getRunScales(),
+          /*reserved=*/0};
       call.emit("moe_reference_quantize_rows", call.constant(attrs),
                 {quantize.getX()}, quantize.getInto(), none);
     }
