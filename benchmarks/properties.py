@@ -11,10 +11,8 @@
 #                      [--rounds=N] [--json=FILE]
 #
 # Measures with moe-bench and moe-run, and writes tables of docs/performance.md:
-#   overhead   what a layer does besides its experts: the time of the same layer
-#              with experts of width 16, which still routes, plans, gathers and
-#              sums, as a part of its own; a bound from above. One after the other
-#              in each round
+#   overhead   what a layer does besides its experts: layers of two narrow widths lie
+#              on a line, which meets width 0 there. One after the other in each round
 #   threads    one and two threads in the same rounds, with tokens that are spread
 #              evenly, by Zipf's law, or that all want the same experts
 #              *Of the machine* is how much faster two threads are at multiplying

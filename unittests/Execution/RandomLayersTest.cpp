@@ -467,30 +467,22 @@ TEST(RandomLayers, QuantizedWeightsByTheReferencePath) {
   runQuantizedLayers(options, 6000);
 }
 
-TEST(RandomLayers, QuantizedWeightsAndRows) {
-  SessionOptions options;
-  options.activations = Activations::Int8;
-  runQuantizedLayers(options, 7000);
+/// Rows with a scale each, and with one for each run of columns.
+void runQuantizedRows(SessionOptions options, uint64_t firstSeed) {
+  for (Activations rows : {Activations::Int8, Activations::Int8Grouped}) {
+    SCOPED_TRACE(rows == Activations::Int8 ? "rows" : "runs of rows");
+    options.activations = rows;
+    runQuantizedLayers(options, firstSeed);
+    firstSeed += 500;
+  }
 }
+
+TEST(RandomLayers, QuantizedWeightsAndRows) { runQuantizedRows({}, 7000); }
 
 TEST(RandomLayers, QuantizedWeightsAndRowsForHaswell) {
   SessionOptions options;
-  options.activations = Activations::Int8;
   options.targetCPU = "haswell";
-  runQuantizedLayers(options, 8000);
-}
-
-TEST(RandomLayers, QuantizedWeightsAndRunsOfRows) {
-  SessionOptions options;
-  options.activations = Activations::Int8Grouped;
-  runQuantizedLayers(options, 9000);
-}
-
-TEST(RandomLayers, QuantizedWeightsAndRunsOfRowsForHaswell) {
-  SessionOptions options;
-  options.activations = Activations::Int8Grouped;
-  options.targetCPU = "haswell";
-  runQuantizedLayers(options, 10000);
+  runQuantizedRows(options, 8000);
 }
 
 TEST(RandomLayers, TheReferencePathAgrees) {

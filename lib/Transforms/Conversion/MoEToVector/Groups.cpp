@@ -49,8 +49,7 @@ void Groups::emitRows(KernelTask &task, Value from, Value rows, Value next) {
     return arith::DivUIOp::create(emit, emit.mul(i, rows), blocks);
   };
   Value perBlock = planPrefetch(task, blocks);
-  Value first = arith::ShLIOp::create(
-      emit, next, arith::ConstantIntOp::create(emit, 8, 64));
+  Value first = arith::ShLIOp::create(emit, next, emit.i64(8));
   emit.forEach(emit.index(0), blocks, [&](Value i) {
     task.prefetch = emit.add(first, emit.mul(toI64(i), perBlock));
     Value low = boundary(i);
@@ -79,14 +78,11 @@ void Groups::emitRows(KernelTask &task, Value from, Value rows, Value next) {
 /// for its own panel: the next one would come later.
 Value Groups::planPrefetch(KernelTask &task, Value blocks) {
   int64_t steps = bank.getNumSteps();
-  auto constant = [&](int64_t value) -> Value {
-    return arith::ConstantIntOp::create(emit, value, 64);
-  };
-  Value bytes = constant(bank.getPanelBytes() * 256 / steps);
+  Value bytes = emit.i64(bank.getPanelBytes() * 256 / steps);
   task.prefetchStep =
-      emit.select(emit.equal(blocks, emit.index(1)), constant(0),
+      emit.select(emit.equal(blocks, emit.index(1)), emit.i64(0),
                   arith::DivUIOp::create(emit, bytes, toI64(blocks)));
-  return emit.mul(task.prefetchStep, constant(steps));
+  return emit.mul(task.prefetchStep, emit.i64(steps));
 }
 
 KernelTask Groups::taskOf(Value group) {
@@ -101,7 +97,7 @@ KernelTask Groups::taskOf(Value group) {
 Value Groups::addressOf(const KernelTask &task, Value panel) {
   Value base = toI64(
       memref::ExtractAlignedPointerAsIndexOp::create(emit, task.banks.front()));
-  Value bytes = arith::ConstantIntOp::create(emit, bank.getPanelBytes(), 64);
+  Value bytes = emit.i64(bank.getPanelBytes());
   return emit.add(base, emit.mul(toI64(panel), bytes));
 }
 

@@ -13,17 +13,14 @@ using namespace mlir;
 using namespace mlir::moe;
 
 Value moe::emitPrefetch(LoopEmitter &emit, Value position, Value step) {
-  auto constant = [&](int64_t value) -> Value {
-    return arith::ConstantIntOp::create(emit, value, 64);
-  };
   auto ask = [&](Value position) {
-    Value address = arith::ShRUIOp::create(emit, position, constant(8));
+    Value address = arith::ShRUIOp::create(emit, position, emit.i64(8));
     Value pointer = LLVM::IntToPtrOp::create(
         emit, LLVM::LLVMPointerType::get(emit.getContext()), address);
     // A read, kept in the second-level cache, of data.
     LLVM::Prefetch::create(emit, pointer, /*rw=*/0, /*hint=*/2, /*cache=*/1);
   };
   ask(position);
-  ask(emit.add(position, arith::ShRUIOp::create(emit, step, constant(1))));
+  ask(emit.add(position, arith::ShRUIOp::create(emit, step, emit.i64(1))));
   return emit.add(position, step);
 }

@@ -547,9 +547,9 @@ def MoE_GroupedMatmulOp : MoE_Op<"grouped_matmul", [
     specified. Rows may be codes (i8) where the banks are quantized; `row_sums`
     then holds their sums over the columns of each scale of a bank, as
     `moe.quantize_rows` computes them, and `row_scales`, where given, what the
-    codes of the same columns are multiplied with. Rows of the result that no row of a group
-    computes keep the value of `init`. Banks whose layout has several ways come
-    in the order of the ways.
+    codes of the same columns are multiplied with. Rows of the result that no
+    row of a group computes keep the value of `init`. Banks whose layout has
+    several ways come in the order of the ways.
 
     ```mlir
     %y = moe.grouped_matmul %rows banks(%bank) offsets(%offsets) outs(%init)
