@@ -134,17 +134,17 @@ def ConvertMoEToVectorPass : Pass<"convert-moe-to-vector"> {
   let summary = "lowers grouped matmuls with a schedule to vector kernels";
   let description = [{
     Each `moe.grouped_matmul` becomes one parallel loop over ranges of equal
-    cost, whose units are a panel of the banks times all rows of a group. The
-    sums of a block of rows and a panel stay in registers over all of K, and the
-    body is applied to them before they are stored. With `targets`, threads share
-    panels, each with all groups in their order, and, where panels cannot be
-    shared evenly, the targets too.
+    cost, whose units are a panel of the banks times some rows of a group: all
+    of them, if they are few. The sums of a block of rows and a panel stay in
+    registers over all of K, and the body is applied to them before they are
+    stored. With `targets`, threads share panels, each with all groups in their
+    order, and, where panels cannot be shared evenly, the targets too.
 
     *Expects* memrefs, packed banks and a `#moe.cpu_schedule`. *Produces* `scf`,
     `memref`, `vector` and arithmetic.
   }];
   let options = [
-    Option<"maxRanges", "max-ranges", "int64_t", /*default=*/"64",
+    Option<"maxRanges", "max-ranges", "int64_t", /*default=*/"256",
            "most ranges that the work of one op is cut into">
   ];
   let statistics = [

@@ -17,8 +17,9 @@ using namespace moe::rt;
 /// How often a thread looks for work between two looks at the clock.
 static constexpr int looksPerTime = 16;
 
-/// Chunks per thread: enough to even out iterations of different cost.
-static constexpr uint64_t chunksPerThread = 16;
+/// Parts per thread of the iterations that are left, of which a thread takes
+/// one: enough to even out iterations of different cost.
+static constexpr uint64_t partsPerThread = 2;
 
 /// Whether this thread is inside a loop of any pool.
 static thread_local bool isInsideLoop = false;
@@ -52,11 +53,15 @@ static void runInline(ThreadPool::Body body, void *env, int64_t n) {
 
 void ThreadPool::Loop::takePart() {
   isInsideLoop = true;
-  // `next` cannot wrap: it passes n by at most one chunk per thread.
-  for (uint64_t begin = next.fetch_add(chunk, std::memory_order_relaxed);
-       begin < n; begin = next.fetch_add(chunk, std::memory_order_relaxed))
-    for (uint64_t i = begin, end = std::min(n, begin + chunk); i < end; ++i)
+  uint64_t begin = next.load(std::memory_order_relaxed);
+  while (begin < n) {
+    uint64_t end = begin + std::max<uint64_t>(1, (n - begin) / partsOfRest);
+    if (!next.compare_exchange_weak(begin, end, std::memory_order_relaxed))
+      continue;
+    for (uint64_t i = begin; i < end; ++i)
       body(env, static_cast<int64_t>(i));
+    begin = next.load(std::memory_order_relaxed);
+  }
   isInsideLoop = false;
 }
 
@@ -139,8 +144,7 @@ void ThreadPool::run(Body body, void *env, int64_t n) {
   if (n <= 1 || workers.empty() || isInsideLoop)
     return runInline(body, env, n);
   uint64_t count = static_cast<uint64_t>(n);
-  uint64_t chunks = static_cast<uint64_t>(size()) * chunksPerThread;
-  Loop loop{body, env, count, std::max<uint64_t>(1, count / chunks)};
+  Loop loop{body, env, count, static_cast<uint64_t>(size()) * partsPerThread};
   leaveCoreOfWorker();
   publish(loop);
   loop.takePart();

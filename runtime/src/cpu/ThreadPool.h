@@ -47,12 +47,14 @@ public:
   int32_t size() const { return static_cast<int32_t>(workers.size()) + 1; }
 
 private:
-  /// One loop. Iterations are taken in chunks until none is left.
+  /// One loop. Threads take parts of the iterations that are left, until none
+  /// is: long ones first, in which a thread walks through memory, and short
+  /// ones at the end, so that all finish together.
   struct Loop {
     Body body;
     void *env;
     uint64_t n;
-    uint64_t chunk;
+    uint64_t partsOfRest;
     std::atomic<uint64_t> next{0};
 
     void takePart();

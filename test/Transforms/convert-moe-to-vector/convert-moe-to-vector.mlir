@@ -8,7 +8,16 @@
 // The cost of the units before each group: empty groups cost nothing.
 // CHECK: %[[START:.*]] = memref.alloc() : memref<3xindex>
 // CHECK: scf.parallel
+// A unit is a panel and a part of the blocks of rows: four blocks at least.
+// CHECK: %[[BLOCKS:.*]] = arith.ceildivui %{{.*}}, %c2
+// CHECK: arith.divui %[[BLOCKS]], %c4
 // CHECK: %[[SLICE:.*]] = moe.bank_slice %[[BANK]]
+// CHECK: scf.for %[[UNIT:.*]] =
+// CHECK: arith.divui %[[UNIT]], %[[PARTS:.*]] : index
+// CHECK: %[[PART:.*]] = arith.remui %[[UNIT]], %[[PARTS]] : index
+// CHECK: %[[TIMES:.*]] = arith.muli %[[PART]], %[[BLOCKS]]
+// CHECK: %[[FROM:.*]] = arith.divui %[[TIMES]], %[[PARTS]]
+// CHECK: scf.for %{{.*}} = %[[FROM]]
 // A block of two rows, then one of one.
 // CHECK: scf.index_switch
 // CHECK: case 1 {

@@ -172,6 +172,14 @@ public:
   void forEach(int64_t count, function_ref<void(Value)> body) {
     forEach(index(0), index(count), body);
   }
+  /// Part `i` of `count` parts of [0, size), as (first, end): their sizes
+  /// differ by at most one.
+  std::pair<Value, Value> cut(Value size, Value i, Value count) {
+    auto boundary = [&](Value i) -> Value {
+      return arith::DivUIOp::create(*this, mul(i, size), count);
+    };
+    return {boundary(i), boundary(add(i, index(1)))};
+  }
   /// Threads share the iterations.
   void forParallel(Value count, function_ref<void(Value)> body) {
     auto loop = scf::ParallelOp::create(
@@ -188,10 +196,8 @@ public:
     Value wanted = arith::CeilDivSIOp::create(*this, count, index(grain));
     Value ranges = minSigned(wanted, index(most));
     forParallel(ranges, [&](Value i) {
-      auto boundary = [&](Value i) -> Value {
-        return arith::DivUIOp::create(*this, mul(i, count), ranges);
-      };
-      body(i, boundary(i), boundary(add(i, index(1))));
+      auto [low, high] = cut(count, i, ranges);
+      body(i, low, high);
     });
   }
   /// A loop that carries values: `body` maps (i, carried) to the next ones.

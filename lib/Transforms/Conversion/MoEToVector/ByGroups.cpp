@@ -6,15 +6,16 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A unit of work is one panel of the banks of one group, times all rows of the
-// group. Units are ordered by group and panel, so that consecutive ones read
-// consecutive memory. Each thread gets ranges of equal cost of this order,
-// whatever the sizes of the groups:
+// A unit of work is one panel of the banks of one group, times a part of the
+// rows of the group: all of them, if they are few. Units are ordered by group,
+// panel and part, so that consecutive ones read the same or consecutive memory.
+// Each thread gets ranges of equal cost of this order, whatever the sizes of
+// the groups:
 //
 //   start[e] = cost of the units before those of group e
 //   parallel for range in ranges:
 //     for the units of that range:
-//       for the rows of the group, in blocks of almost equal size:
+//       for the rows of the part, in blocks of almost equal size:
 //         micro-kernel
 //
 //===----------------------------------------------------------------------===//
@@ -30,6 +31,12 @@ namespace {
 /// arithmetic takes less. In the order of peak / bandwidth on today's cores.
 constexpr int64_t kRowsOfReading = 8;
 
+constexpr int64_t kFewestRanges = 16;
+
+/// Blocks of rows in a part: enough that threads which read the same panel do
+/// not wait for it.
+constexpr int64_t kBlocksOfPart = 4;
+
 class UnitLoops {
 public:
   UnitLoops(LoopEmitter &emit, GroupedMatmulOp op)
@@ -39,16 +46,40 @@ public:
   void run(int64_t maxRanges) {
     start = emit.alloc({groups + 1}, emit.getIndexType());
     Value total = computeStarts();
-    emit.forRanges(total, 1, maxRanges,
-                   [&](Value, Value low, Value high) { emitRange(low, high); });
+    Value ranges = countRanges(total, maxRanges);
+    emit.forParallel(ranges, [&](Value i) {
+      auto [low, high] = emit.cut(total, i, ranges);
+      emitRange(low, high);
+    });
   }
 
 private:
-  /// The cost of one unit of a group of `rows` rows.
-  Value unitCost(Value rows) {
-    Value cost = emit.maxSigned(rows, emit.index(kRowsOfReading));
+  /// Ranges of about two panels that are only read, since to find the group of
+  /// a range takes time too. But threads share a few panels as well.
+  Value countRanges(Value total, int64_t most) {
+    Value wanted =
+        arith::CeilDivUIOp::create(emit, total, emit.index(2 * kRowsOfReading));
+    wanted = emit.minSigned(emit.maxSigned(wanted, emit.index(kFewestRanges)),
+                            emit.index(most));
+    return emit.minSigned(wanted, total);
+  }
+
+  /// How the work of a group is cut.
+  struct Units {
+    Value count;
+    Value parts; ///< of its rows; for each panel, there are as many units
+    Value cost;  ///< of one unit
+  };
+
+  Units unitsOf(Value rows) {
+    Value parts = arith::DivUIOp::create(emit, work.countBlocks(rows),
+                                         emit.index(kBlocksOfPart));
+    parts = emit.maxSigned(parts, emit.index(1));
+    Value cost = emit.maxSigned(arith::CeilDivUIOp::create(emit, rows, parts),
+                                emit.index(kRowsOfReading));
     Value isEmpty = emit.equal(rows, emit.index(0));
-    return emit.select(isEmpty, emit.index(0), cost);
+    return {emit.mul(parts, emit.index(panels)), parts,
+            emit.select(isEmpty, emit.index(0), cost)};
   }
 
   /// Fills `start` and returns the cost of all units.
@@ -59,9 +90,9 @@ private:
         emit.fold(zero, emit.index(groups), ValueRange{zero},
                   [&](Value e, ValueRange carried) -> SmallVector<Value> {
                     Value next = emit.add(e, emit.index(1));
-                    Value rows = work.rowsOf(e).second;
-                    Value cost = emit.mul(unitCost(rows), emit.index(panels));
-                    Value sum = emit.add(carried[0], cost);
+                    Units units = unitsOf(work.rowsOf(e).second);
+                    Value sum =
+                        emit.add(carried[0], emit.mul(units.cost, units.count));
                     emit.store(sum, start, {next});
                     return {sum};
                   });
@@ -93,21 +124,25 @@ private:
       std::pair<Value, Value> range = work.rowsOf(e);
       Value from = range.first, rows = range.second;
       emit.ifThen(emit.less(emit.index(0), rows), [&] {
-        Value cost = unitCost(rows);
+        Units units = unitsOf(rows);
         Value begin = emit.load(start, {e});
         auto unitAt = [&](Value position) -> Value {
           Value inside =
               emit.maxSigned(emit.index(0), emit.sub(position, begin));
-          Value unit = arith::CeilDivUIOp::create(emit, inside, cost);
-          return emit.minSigned(unit, emit.index(panels));
+          Value unit = arith::CeilDivUIOp::create(emit, inside, units.cost);
+          return emit.minSigned(unit, units.count);
         };
         KernelTask task = work.taskOf(e);
-        emit.forEach(unitAt(low), unitAt(high), [&](Value panel) {
-          task.panel = panel;
+        Value blocks = work.countBlocks(rows);
+        emit.forEach(unitAt(low), unitAt(high), [&](Value unit) {
+          task.panel = arith::DivUIOp::create(emit, unit, units.parts);
+          Value part = arith::RemUIOp::create(emit, unit, units.parts);
           // A panel lies behind the one before, also across experts; behind
           // the last one nothing is read, since asking cannot fail.
-          Value next = emit.add(panel, emit.index(1));
-          work.emitRows(task, from, rows, work.addressOf(task, next));
+          Value next = emit.add(task.panel, emit.index(1));
+          work.emitBlocks(task, {from, rows},
+                          emit.cut(blocks, part, units.parts),
+                          work.addressOf(task, next));
         });
       });
     });

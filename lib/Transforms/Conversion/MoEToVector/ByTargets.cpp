@@ -46,21 +46,13 @@ public:
     emit.forParallel(emit.mul(ranges, blocks), [&](Value unit) {
       Value range = arith::RemUIOp::create(emit, unit, ranges);
       Value block = arith::DivUIOp::create(emit, unit, ranges);
-      emitUnit(cut(emit.index(panels), range, ranges),
-               cut(emit.dim(op.getInit(), 0), block, blocks));
+      emitUnit(emit.cut(emit.index(panels), range, ranges),
+               emit.cut(emit.dim(op.getInit(), 0), block, blocks));
     });
   }
 
 private:
   using Range = std::pair<Value, Value>; ///< first and end
-
-  /// Part `i` of `count` even parts of [0, size).
-  Range cut(Value size, Value i, Value count) {
-    auto boundary = [&](Value i) -> Value {
-      return arith::DivUIOp::create(emit, emit.mul(i, size), count);
-    };
-    return {boundary(i), boundary(emit.add(i, emit.index(1)))};
-  }
 
   /// Lists the groups that have rows and returns their number.
   Value listGroups() {
@@ -121,8 +113,9 @@ private:
         Value following = emit.add(panel, emit.index(1));
         Value isInside = emit.less(following, columns.second);
         Value address = work.addressOf(task, following);
-        work.emitRows(task, rows.first, count,
-                      emit.select(isInside, address, after));
+        work.emitBlocks(task, {rows.first, count},
+                        {emit.index(0), work.countBlocks(count)},
+                        emit.select(isInside, address, after));
       });
     });
   }

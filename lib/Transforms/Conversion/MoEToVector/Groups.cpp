@@ -42,19 +42,22 @@ Value Groups::slice(Value operand, Value group) {
       group);
 }
 
-void Groups::emitRows(KernelTask &task, Value from, Value rows, Value next) {
+Value Groups::countBlocks(Value rows) {
+  return arith::CeilDivUIOp::create(
+      emit, rows, emit.index(op.getSchedule()->getRowBlock()));
+}
+
+void Groups::emitBlocks(KernelTask &task, std::pair<Value, Value> rows,
+                        std::pair<Value, Value> blocks, Value next) {
   int64_t most = op.getSchedule()->getRowBlock();
-  Value blocks = arith::CeilDivUIOp::create(emit, rows, emit.index(most));
-  auto boundary = [&](Value i) -> Value {
-    return arith::DivUIOp::create(emit, emit.mul(i, rows), blocks);
-  };
-  Value perBlock = planPrefetch(task, blocks);
+  Value all = countBlocks(rows.second);
+  Value perBlock = planPrefetch(task, all);
   Value first = arith::ShLIOp::create(emit, next, emit.i64(8));
-  emit.forEach(emit.index(0), blocks, [&](Value i) {
+  emit.forEach(blocks.first, blocks.second, [&](Value i) {
     task.prefetch = emit.add(first, emit.mul(toI64(i), perBlock));
-    Value low = boundary(i);
-    Value count = emit.sub(boundary(emit.add(i, emit.index(1))), low);
-    task.firstRow = emit.add(from, low);
+    auto [low, end] = emit.cut(rows.second, i, all);
+    Value count = emit.sub(end, low);
+    task.firstRow = emit.add(rows.first, low);
     auto cases = llvm::to_vector(llvm::seq<int64_t>(1, most));
     auto choose = scf::IndexSwitchOp::create(emit, TypeRange(), count, cases,
                                              cases.size());

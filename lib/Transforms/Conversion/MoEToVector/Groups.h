@@ -31,9 +31,12 @@ public:
   KernelTask taskOf(Value group);
   /// Where a panel of the group of `task` begins, as i64.
   Value addressOf(const KernelTask &task, Value panel);
-  /// Rows [from, from + rows) times a panel, in blocks whose sizes differ by at
-  /// most one. Meanwhile the panel at `next` comes into the cache.
-  void emitRows(KernelTask &task, Value from, Value rows, Value next);
+  /// The blocks of `rows` rows: their sizes differ by at most one.
+  Value countBlocks(Value rows);
+  /// Blocks [first, end) of `rows`, (first, count), times a panel. With all
+  /// blocks, the panel at `next` comes into the cache.
+  void emitBlocks(KernelTask &task, std::pair<Value, Value> rows,
+                  std::pair<Value, Value> blocks, Value next);
 
 private:
   Value planPrefetch(KernelTask &task, Value blocks);
