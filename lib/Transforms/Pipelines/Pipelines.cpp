@@ -83,35 +83,38 @@ static void addLoweringToLLVM(OpPassManager &pm,
   toLLVM.targetCPU = options.targetCPU;
   toLLVM.targetFeatures = options.targetFeatures;
   pm.addPass(createConvertMoEToLLVMPass(toLLVM));
-  pm.addPass(memref::createExpandStridedMetadataPass());
-  pm.addPass(createLowerAffinePass());
-  pm.addPass(createSCFToControlFlowPass());
+  // Where a pass allows it, threads share the functions.
+  OpPassManager &structured = pm.nestAny();
+  structured.addPass(memref::createExpandStridedMetadataPass());
+  structured.addPass(createLowerAffinePass());
+  structured.addPass(createSCFToControlFlowPass());
   // Arithmetic on bf16 is f32; bf16 <-> f32 without the library calls that
   // Debian's libgcc lacks.
   arith::ArithEmulateUnsupportedFloatsOptions emulate;
   emulate.sourceTypeStrs = {"bf16"};
   emulate.targetTypeStr = "f32";
-  pm.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
-  pm.addPass(createRoundToBF16Pass());
+  structured.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
+  structured.addPass(createRoundToBF16Pass());
   arith::ArithExpandOpsPassOptions expand;
   expand.includeBf16 = true;
-  pm.addPass(arith::createArithExpandOpsPass(expand));
-  pm.addPass(createConvertVectorToLLVMPass());
-  pm.addPass(createConvertMathToLLVMPass());
+  structured.addPass(arith::createArithExpandOpsPass(expand));
+  structured.addPass(createConvertMathToLLVMPass());
   // Of vectors it calls the library for each element, which it extracts.
   pm.addPass(createConvertMathToLibmPass());
-  pm.addPass(createConvertVectorToLLVMPass());
+  pm.nestAny().addPass(createConvertVectorToLLVMPass());
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
-  pm.addPass(createArithToLLVMConversionPass());
-  pm.addPass(createConvertIndexToLLVMPass());
+  OpPassManager &scalar = pm.nestAny();
+  scalar.addPass(createArithToLLVMConversionPass());
+  scalar.addPass(createConvertIndexToLLVMPass());
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createConvertFuncToLLVMPass());
-  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.nestAny().addPass(createReconcileUnrealizedCastsPass());
   LowerBF16PassOptions integers;
   integers.targetFeatures = options.targetFeatures;
   pm.addPass(createLowerBF16Pass(integers));
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
+  OpPassManager &done = pm.nestAny();
+  done.addPass(createCanonicalizerPass());
+  done.addPass(createCSEPass());
 }
 
 void moe::buildCompilePipeline(OpPassManager &pm,
