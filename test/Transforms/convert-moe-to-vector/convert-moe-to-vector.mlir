@@ -32,7 +32,8 @@
 // CHECK: vector.fma
 // CHECK-NOT: vector.fma
 // Meanwhile the next panel comes into the cache.
-// CHECK-COUNT-2: llvm.intr.prefetch
+// CHECK: llvm.intr.prefetch
+// CHECK-NOT: llvm.intr.prefetch
 // The last of the 6 columns: the second vector has two.
 // CHECK: vector.create_mask
 // CHECK: vector.maskedload
@@ -109,6 +110,24 @@ func.func @quads(%x: memref<?x9xi8>, %s: memref<?x1xi32>, %b: !moe.bank<1x16x9xf
 func.func @nibbles(%x: memref<?x20xi8>, %s: memref<?x3xi32>, %b: !moe.bank<1x16x20xf32, #moe.quantized<bits = 4, group = 8, scale = bf16, zero_points = true>, #moe.packed<panel = 16, depth = 8>>, %y: memref<?x16xf32>) {
   moe.grouped_matmul %x row_sums(%s) banks(%b) outs(%y) {schedule = #moe.cpu_schedule<row_block = 1, lanes = 16, dot = i8_quads>}
       : (memref<?x20xi8>, memref<?x3xi32>, !moe.bank<1x16x20xf32, #moe.quantized<bits = 4, group = 8, scale = bf16, zero_points = true>, #moe.packed<panel = 16, depth = 8>>, memref<?x16xf32>) -> ()
+  return
+}
+
+// -----
+
+// Codes of 4 bits are operands of twice their bytes, so that four rows in one
+// block take as long to multiply as the panel takes to read: the next panel
+// comes into the cache, 256 bytes of codes and 32 of scales for each step.
+// CHECK-LABEL: func.func @prefetch(
+// CHECK: %[[FEW:.*]] = arith.cmpi slt, %{{.*}}, %c4 : index
+// CHECK: arith.select %[[FEW]], %c0_i64, %{{.*}} : i64
+// CHECK: case 1 {
+// CHECK-COUNT-5: llvm.intr.prefetch
+// CHECK-NOT: llvm.intr.prefetch
+// CHECK: case 2 {
+func.func @prefetch(%x: memref<?x64xi8>, %s: memref<?x2xi32>, %b: !moe.bank<1x64x64xf32, #moe.quantized<bits = 4, group = 32, scale = bf16>, #moe.packed<panel = 64, depth = 8>>, %y: memref<?x64xf32>) {
+  moe.grouped_matmul %x row_sums(%s) banks(%b) outs(%y) {schedule = #moe.cpu_schedule<row_block = 6, lanes = 16, dot = i8_quads>}
+      : (memref<?x64xi8>, memref<?x2xi32>, !moe.bank<1x64x64xf32, #moe.quantized<bits = 4, group = 32, scale = bf16>, #moe.packed<panel = 64, depth = 8>>, memref<?x64xf32>) -> ()
   return
 }
 

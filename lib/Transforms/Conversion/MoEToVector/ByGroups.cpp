@@ -27,10 +27,6 @@ using namespace mlir::moe;
 
 namespace {
 
-/// Rows below which a panel costs the time to read it, whatever their number:
-/// arithmetic takes less. In the order of peak / bandwidth on today's cores.
-constexpr int64_t kRowsOfReading = 8;
-
 constexpr int64_t kFewestRanges = 16;
 
 /// Blocks of rows in a part: enough that threads which read the same panel do

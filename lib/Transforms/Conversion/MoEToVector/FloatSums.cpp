@@ -59,7 +59,7 @@ private:
   SmallVector<Value> addSteps(Value low, Value high, ValueRange carried) {
     return emit.fold(low, high, carried, [&](Value step, ValueRange carried) {
       SmallVector<Value> next = addStep(step, depth, carried.drop_back());
-      next.push_back(emitPrefetch(emit, carried.back(), task.prefetchStep));
+      next.push_back(emitPrefetch(emit, carried.back(), task));
       return next;
     });
   }

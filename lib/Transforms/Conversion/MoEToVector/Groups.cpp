@@ -12,6 +12,9 @@
 using namespace mlir;
 using namespace mlir::moe;
 
+/// Of a line of the caches.
+static constexpr int64_t kLineBytes = 64;
+
 Value Groups::countRows() {
   Value zero = emit.index(0);
   Value count = emit.dim(op.getTargets() ? op.getTargets() : op.getInit(), 0);
@@ -51,7 +54,7 @@ void Groups::emitBlocks(KernelTask &task, std::pair<Value, Value> rows,
                         std::pair<Value, Value> blocks, Value next) {
   int64_t most = op.getSchedule()->getRowBlock();
   Value all = countBlocks(rows.second);
-  Value perBlock = planPrefetch(task, all);
+  Value perBlock = planPrefetch(task, rows.second, all);
   Value first = arith::ShLIOp::create(emit, next, emit.i64(8));
   emit.forEach(blocks.first, blocks.second, [&](Value i) {
     task.prefetch = emit.add(first, emit.mul(toI64(i), perBlock));
@@ -75,15 +78,44 @@ void Groups::emitBlocks(KernelTask &task, std::pair<Value, Value> rows,
   });
 }
 
+/// Columns of K that a dot instruction multiplies.
+static int64_t columnsOf(Dot dot) {
+  switch (dot) {
+  case Dot::FMA:
+    return 1;
+  case Dot::BF16Pairs:
+    return 2;
+  case Dot::I8Quads:
+    return 4;
+  }
+  llvm_unreachable("all instructions are handled");
+}
+
+/// Rows whose products with a panel take about as long as to read it: more
+/// bytes of operands than of memory come from codes of few bits.
+int64_t Groups::countRowsOfReading() {
+  PackedAttr packed = bank.getPacked();
+  int64_t dots = bank.getNumSteps() *
+                 llvm::divideCeil(packed.getDepth(),
+                                  columnsOf(op.getSchedule()->getDot()));
+  int64_t operandBytes = dots * packed.getPanel() * packed.getWays() * 4;
+  return std::max<int64_t>(2, kRowsOfReading * bank.getPanelBytes() /
+                                  operandBytes);
+}
+
 /// While a panel is multiplied, the next one comes into the cache: each of
-/// `blocks` blocks of rows asks for its part. Sets the part of a step, and
-/// returns that of a block, both in units of 1 / 256 byte. One block waits
-/// for its own panel: the next one would come later.
-Value Groups::planPrefetch(KernelTask &task, Value blocks) {
-  int64_t steps = bank.getNumSteps();
+/// `blocks` blocks of rows asks for its part. Sets what a step asks for, and
+/// returns the part of a block in units of 1 / 256 byte. Few rows wait for
+/// their own panel: the next one would come later.
+Value Groups::planPrefetch(KernelTask &task, Value rows, Value blocks) {
+  int64_t steps = bank.getNumSteps(), fewest = countRowsOfReading();
+  int64_t fewestBlocks =
+      llvm::divideCeil(fewest, op.getSchedule()->getRowBlock());
+  task.prefetchLines =
+      llvm::divideCeil(bank.getPanelBytes(), kLineBytes * steps * fewestBlocks);
   Value bytes = emit.i64(bank.getPanelBytes() * 256 / steps);
   task.prefetchStep =
-      emit.select(emit.equal(blocks, emit.index(1)), emit.i64(0),
+      emit.select(emit.less(rows, emit.index(fewest)), emit.i64(0),
                   arith::DivUIOp::create(emit, bytes, toI64(blocks)));
   return emit.mul(task.prefetchStep, emit.i64(steps));
 }

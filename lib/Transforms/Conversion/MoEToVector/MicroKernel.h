@@ -23,8 +23,10 @@ struct KernelTask {
   int64_t numRows;
   SmallVector<Value> sources; ///< of op.getRows(), one per row
   /// Memory that comes into the second-level cache meanwhile: an address and
-  /// the bytes per step of K, both as i64 in units of 1 / 256 byte.
+  /// the bytes per step of K, both as i64 in units of 1 / 256 byte, and the
+  /// lines that a step asks for.
   Value prefetch, prefetchStep;
+  int64_t prefetchLines = 1;
 };
 
 /// Emits the multiplication of `task.numRows` rows with a panel of each bank:

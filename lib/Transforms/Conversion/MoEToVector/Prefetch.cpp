@@ -12,7 +12,8 @@
 using namespace mlir;
 using namespace mlir::moe;
 
-Value moe::emitPrefetch(LoopEmitter &emit, Value position, Value step) {
+Value moe::emitPrefetch(LoopEmitter &emit, Value position,
+                        const KernelTask &task) {
   auto ask = [&](Value position) {
     Value address = arith::ShRUIOp::create(emit, position, emit.i64(8));
     Value pointer = LLVM::IntToPtrOp::create(
@@ -20,7 +21,12 @@ Value moe::emitPrefetch(LoopEmitter &emit, Value position, Value step) {
     // A read, kept in the second-level cache, of data.
     LLVM::Prefetch::create(emit, pointer, /*rw=*/0, /*hint=*/2, /*cache=*/1);
   };
+  int64_t lines = task.prefetchLines;
   ask(position);
-  ask(emit.add(position, arith::ShRUIOp::create(emit, step, emit.i64(1))));
-  return emit.add(position, step);
+  for (int64_t i = 1; i < lines; ++i) {
+    Value ahead = arith::DivUIOp::create(
+        emit, emit.mul(task.prefetchStep, emit.i64(i)), emit.i64(lines));
+    ask(emit.add(position, ahead));
+  }
+  return emit.add(position, task.prefetchStep);
 }

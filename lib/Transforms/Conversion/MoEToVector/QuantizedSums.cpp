@@ -132,13 +132,13 @@ private:
     SmallVector<Value> sums = startSums(run);
     sums.push_back(totals.back());
     int64_t steps = size / depth;
-    sums = emit.fold(
-        emit.index(0), emit.index(steps), sums,
-        [&](Value step, ValueRange carried) {
-          SmallVector<Value> next = addStep(step, depth, carried.drop_back());
-          next.push_back(emitPrefetch(emit, carried.back(), task.prefetchStep));
-          return next;
-        });
+    sums = emit.fold(emit.index(0), emit.index(steps), sums,
+                     [&](Value step, ValueRange carried) {
+                       SmallVector<Value> next =
+                           addStep(step, depth, carried.drop_back());
+                       next.push_back(emitPrefetch(emit, carried.back(), task));
+                       return next;
+                     });
     Value prefetch = sums.pop_back_val();
     if (size % depth != 0)
       sums = addStep(emit.index(steps), size % depth, sums);

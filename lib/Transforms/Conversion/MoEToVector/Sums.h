@@ -21,9 +21,9 @@ SmallVector<Value> emitFloatSums(LoopEmitter &emit, GroupedMatmulOp op,
 SmallVector<Value> emitQuantizedSums(LoopEmitter &emit, GroupedMatmulOp op,
                                      const KernelTask &task);
 
-/// Asks for what lies at `position`, and half a step on; returns the position
-/// of the next step. Both are i64 in units of 1 / 256 byte.
-Value emitPrefetch(LoopEmitter &emit, Value position, Value step);
+/// Asks for the lines of a step from `position` on and returns the position of
+/// the next step. Both are i64 in units of 1 / 256 byte.
+Value emitPrefetch(LoopEmitter &emit, Value position, const KernelTask &task);
 
 } // namespace mlir::moe
 
