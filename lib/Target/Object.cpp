@@ -161,6 +161,8 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
       .run(module, modules);
 }
 
+namespace {
+
 /// Skips a pass of the code generator that takes a quarter of its time and does
 /// nothing for kernels, which step through memory by addresses of their own.
 class WithoutStrengthReduction : public llvm::OptPassGate {
@@ -170,6 +172,8 @@ public:
     return name != "Loop Strength Reduction";
   }
 };
+
+} // namespace
 
 /// Optimizes `module` and compiles it to bytes in memory.
 static std::unique_ptr<llvm::MemoryBuffer>
