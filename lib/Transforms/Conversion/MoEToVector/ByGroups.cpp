@@ -27,6 +27,7 @@ using namespace mlir::moe;
 
 namespace {
 
+/// Ranges of work that has fewer panels than that, so that threads share it.
 constexpr int64_t kFewestRanges = 16;
 
 /// Blocks of rows in a part: enough that threads which read the same panel do
