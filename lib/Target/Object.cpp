@@ -88,17 +88,36 @@ describeProcessor(const std::string &triple, StringRef cpu,
   return nullptr;
 }
 
+/// Features that no generated code uses, so that no processor must have them:
+/// instructions that manage the system, of which a virtual machine often lacks
+/// some, and those that LLVM makes of intrinsics only.
+static bool isOfSystem(StringRef feature) {
+  static constexpr StringLiteral names[] = {
+      "cldemote", "clflushopt", "clwb",   "clzero",    "enqcmd",    "fsgsbase",
+      "hreset",   "invpcid",    "kl",     "lwp",       "movdir64b", "movdiri",
+      "mwaitx",   "pconfig",    "pku",    "prefetchi", "ptwrite",   "rdpid",
+      "rdpru",    "rdrnd",      "rdseed", "rtm",       "serialize", "sgx",
+      "shstk",    "tsxldtrk",   "uintr",  "usermsr",   "waitpkg",   "wbnoinvd",
+      "widekl",   "xsave",      "xsavec", "xsaveopt",  "xsaves"};
+  return llvm::is_contained(names, feature);
+}
+
+/// Says whether generated code may use a feature.
+static void addFeature(CPUTarget &target, StringRef feature, bool isPresent) {
+  if (isPresent && isOfSystem(feature))
+    return;
+  if (!target.features.empty())
+    target.features += ',';
+  target.features += (isPresent ? '+' : '-') + feature.str();
+}
+
 CPUTarget CPUTarget::host() {
   CPUTarget target;
   target.triple = llvm::sys::getProcessTriple();
   target.cpu = llvm::sys::getHostCPUName().str();
-  for (const auto &feature : llvm::sys::getHostCPUFeatures()) {
-    if (!feature.getValue())
-      continue;
-    if (!target.features.empty())
-      target.features += ',';
-    target.features += '+' + feature.getKey().str();
-  }
+  // A virtual machine may lack what its processor is known for.
+  for (const auto &feature : llvm::sys::getHostCPUFeatures())
+    addFeature(target, feature.getKey(), feature.getValue());
 #if defined(_SC_LEVEL1_DCACHE_ASSOC) && defined(_SC_LEVEL2_CACHE_SIZE)
   // Less than 1 where the system does not know.
   target.l1Ways = std::max<int64_t>(0, sysconf(_SC_LEVEL1_DCACHE_ASSOC));
@@ -116,11 +135,8 @@ std::optional<CPUTarget> CPUTarget::get(StringRef cpu, std::string &error) {
   if (!subtarget)
     return std::nullopt;
   for (const llvm::SubtargetFeatureKV &feature :
-       subtarget->getEnabledProcessorFeatures()) {
-    if (!target.features.empty())
-      target.features += ',';
-    target.features += std::string("+") + feature.Key;
-  }
+       subtarget->getEnabledProcessorFeatures())
+    addFeature(target, feature.Key, /*isPresent=*/true);
   return target;
 }
 

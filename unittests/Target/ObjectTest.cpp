@@ -11,6 +11,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/Object/ObjectFile.h"
+#include "llvm/TargetParser/Host.h"
 #include <gtest/gtest.h>
 
 using namespace mlir;
@@ -136,6 +137,26 @@ TEST_F(ObjectTest, EmitsForANamedProcessor) {
   EXPECT_NE(target->features.find("+avx2"), std::string::npos);
   EXPECT_EQ(target->features.find("+avx512f"), std::string::npos);
   EXPECT_TRUE(emit(kAdd, *target));
+}
+
+TEST_F(ObjectTest, NeedsNothingThatGeneratedCodeDoesNotUse) {
+  // Virtual machines on such processors lack some of these.
+  std::string error;
+  std::optional<CPUTarget> target = CPUTarget::get("znver4", error);
+  ASSERT_TRUE(target) << error;
+  EXPECT_NE(target->features.find("+avx512vnni"), std::string::npos);
+  for (const char *feature : {"+mwaitx", "+clzero", "+rdpru", "+wbnoinvd"})
+    EXPECT_EQ(target->features.find(feature), std::string::npos) << feature;
+}
+
+TEST_F(ObjectTest, DoesNotUseWhatTheHostLacks) {
+  CPUTarget host = CPUTarget::host();
+  SmallVector<StringRef> features;
+  StringRef(host.features).split(features, ',');
+  for (const auto &feature : llvm::sys::getHostCPUFeatures())
+    if (!feature.getValue())
+      EXPECT_TRUE(llvm::is_contained(features, "-" + feature.getKey().str()))
+          << feature.getKey().str();
 }
 
 TEST_F(ObjectTest, SameModuleSameBytes) {

@@ -27,7 +27,8 @@ namespace mlir::moe {
 struct CPUTarget {
   std::string triple;
   std::string cpu;      ///< as LLVM names it, e.g. "znver4"
-  std::string features; ///< all that the processor must have: "+avx2,+fma"
+  /// What code may use and what it must not: "+avx2,+fma,-avx512f".
+  std::string features;
   int64_t l1Ways = 0;   ///< of the first-level data cache; 0: not known
   int64_t l2Bytes = 0;  ///< of the second-level cache; 0: not known
 

@@ -167,9 +167,7 @@ private:
         emit.store(pointwise(emit.load(z, e)), s, e);
       });
     } else {
-      Value peak = emit.fold(
-          experts, emit.f32(-std::numeric_limits<double>::infinity()),
-          [&](Value e, Value m) { return emit.maximum(m, emit.load(z, e)); });
+      Value peak = largestLogit();
       // The exponentials have a loop of their own, which vectorizes.
       emit.forEach(experts, [&](Value e) {
         emit.store(emit.exp(emit.sub(emit.load(z, e), peak)), s, e);
@@ -185,6 +183,19 @@ private:
       emit.forEach(experts, [&](Value e) {
         emit.store(emit.load(s, e), op.getInto()[2], {t, e});
       });
+  }
+
+  /// Of z, found among integers, which LLVM vectorizes. Beside a NaN it may be
+  /// any of them: the sum of the exponentials is NaN all the same.
+  Value largestLogit() {
+    Value lowest = emit.i32(std::numeric_limits<int32_t>::min());
+    Value largest = emit.fold(experts, lowest, [&](Value e, Value largest) {
+      Value bits =
+          arith::BitcastOp::create(emit, emit.getI32Type(), emit.load(z, e));
+      return emit.maxSigned(largest, orderOfBits(bits));
+    });
+    return arith::BitcastOp::create(emit, emit.getF32Type(),
+                                    orderOfBits(largest));
   }
 
   void emitKeys() {
@@ -300,18 +311,22 @@ private:
     Value bits = arith::BitcastOp::create(
         emit, emit.getI32Type(),
         emit.select(emit.equalF(mine, zero), zero, mine));
-    // The larger the magnitude, the smaller is a negative number.
-    Value sign = arith::ShRSIOp::create(emit, bits, emit.i32(31));
-    Value ordered = arith::XOrIOp::create(
-        emit, bits, emit.both(sign, emit.i32(0x7fffffff)));
-    ordered =
-        emit.select(emit.isNaN(mine),
-                    emit.i32(std::numeric_limits<int32_t>::min()), ordered);
+    Value ordered = emit.select(emit.isNaN(mine),
+                                emit.i32(std::numeric_limits<int32_t>::min()),
+                                orderOfBits(bits));
     Type i64 = emit.getI64Type();
     Value high = arith::ShLIOp::create(
         emit, arith::ExtSIOp::create(emit, i64, ordered), emit.i64(32));
     Value low = arith::ExtUIOp::create(emit, i64, complement(emit.toI32(e)));
     return emit.either(high, low);
+  }
+
+  /// The bits of an f32 as an integer of the same order, and back: the larger
+  /// the magnitude, the smaller is a negative number.
+  Value orderOfBits(Value bits) {
+    Value sign = arith::ShRSIOp::create(emit, bits, emit.i32(31));
+    return arith::XOrIOp::create(emit, bits,
+                                 emit.both(sign, emit.i32(0x7fffffff)));
   }
 
   Value expertOf(Value order) {
