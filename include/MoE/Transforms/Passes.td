@@ -227,8 +227,15 @@ def BlockContractionsPass : Pass<"moe-block-contractions"> {
     values weighted by attention is one. Each element is added up in the order of
     the reduction. What block fits follows from `target-features`.
 
+    So does one whose second operand runs along the reduction, of a static number
+    of elements: the scores of attention. Tiles of it are transposed into a buffer
+    of at most 16 KB on the stack, which all rows share. Where that is fewer than
+    8 rows, as for a single token, it remains a linalg operation.
+
     *Expects* memrefs. *Leaves alone* what has another form, more than 512 columns
-    or a number of them that is no multiple of a vector.
+    or a number of them that is no multiple of a vector, and a reduction over so
+    many elements that a vector of columns does not fit the buffer (256 with
+    AVX-512).
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::memref::MemRefDialect",
@@ -239,6 +246,30 @@ def BlockContractionsPass : Pass<"moe-block-contractions"> {
            "features of the processor, as LLVM names them: +avx2,+fma">];
   let statistics = [
     Statistic<"numBlocked", "blocked", "contractions blocked">];
+}
+
+def VectorizeReductionsPass : Pass<"moe-vectorize-reductions"> {
+  let summary = "reduces rows to sums or maxima in vectors";
+  let description = [{
+    A linalg operation on memrefs that adds up, or takes the maximum of, something
+    elementwise along the contiguous dimension of its operands becomes loops over
+    everything else, with several vectors of partial results inside: the largest
+    score and the sum of weights of attention, and the sum of squares of a norm.
+    LLVM keeps such loops scalar, since it may not change the order of floats. The
+    order depends on the length of a row and on `target-features`, not on threads.
+
+    *Expects* memrefs. *Leaves alone* contractions, results that are not f32, more
+    than one loop that reduces, and bodies that have no form on vectors.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+  let options = [
+    Option<"targetFeatures", "target-features", "std::string", /*default=*/"",
+           "features of the processor, as LLVM names them: +avx2,+fma">];
+  let statistics = [
+    Statistic<"numVectorized", "vectorized", "reductions vectorized">];
 }
 
 def ParallelizePass : Pass<"moe-parallelize"> {

@@ -17,6 +17,18 @@
 //           sums += a[m, k] * b[k, columns], one fma per row and vector
 //         the block of c = sums
 //
+// For c[.., m, .., n] += a[.., m, .., k] * b[.., n, .., k], where k is
+// contiguous in b, and few: the scores of attention. A sum of the elements of a
+// vector for each element of c would take longer than the products; so does
+// reading the columns of b, if not many rows share them:
+//
+//   for everything that b has too:
+//     if there are enough rows:
+//       for the columns n, in tiles:
+//         w[k, column] = b[column, k]
+//         for the rows m, in blocks: as above, with w instead of b
+//     else: as it was
+//
 //===----------------------------------------------------------------------===//
 
 #include "MoE/Analysis/CPUModel.h"
@@ -27,6 +39,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 
 namespace mlir::moe {
 #define GEN_PASS_DEF_BLOCKCONTRACTIONSPASS
@@ -41,7 +54,9 @@ namespace {
 /// The loops of a contraction by what they are.
 struct Roles {
   unsigned row, column, reduction;
-  SmallVector<unsigned> others; ///< in order
+  /// The others, in order: those that b has too, and those that it has not.
+  SmallVector<unsigned> batch, moreRows;
+  bool isTransposed; ///< the reduction is what is contiguous in b
 };
 
 /// Vectors of columns and rows whose sums are kept at a time.
@@ -63,6 +78,13 @@ Tile chooseTile(const CPUModel &model) {
   return {1, kFewestRows};
 }
 
+/// Columns of a transposed b are in a buffer of at most so many bytes, half of
+/// a first-level cache.
+constexpr int64_t kBufferBytes = 16 << 10;
+
+/// Rows that make up for transposing b.
+constexpr int64_t kFewestRowsOfTransposed = 8;
+
 /// The loop that the last dimension of `map` follows.
 std::optional<unsigned> getLastLoop(AffineMap map) {
   if (map.getNumResults() == 0)
@@ -83,9 +105,9 @@ std::optional<Roles> findRoles(linalg::LinalgOp op) {
                     [](AffineMap m) { return m.isProjectedPermutation(); }))
     return std::nullopt;
   AffineMap a = maps[0], b = maps[1], c = maps[2];
-  std::optional<unsigned> column = getLastLoop(c);
-  if (!column || getLastLoop(b) != column || a.isFunctionOfDim(*column) ||
-      !isContiguousF32(op->getOperand(1)) ||
+  std::optional<unsigned> column = getLastLoop(c), last = getLastLoop(b);
+  if (!column || !last || a.isFunctionOfDim(*column) ||
+      !b.isFunctionOfDim(*column) || !isContiguousF32(op->getOperand(1)) ||
       !isContiguousF32(op->getOperand(2)) ||
       !getElementTypeOrSelf(op->getOperand(0).getType()).isF32())
     return std::nullopt;
@@ -103,20 +125,23 @@ std::optional<Roles> findRoles(linalg::LinalgOp op) {
       reduction = loop;
       continue;
     }
+    if (!a.isFunctionOfDim(loop) || b.isFunctionOfDim(loop)) {
+      roles.batch.push_back(loop);
+      continue;
+    }
     // Of several that could be rows, the innermost is.
-    bool canBeRow = a.isFunctionOfDim(loop) && !b.isFunctionOfDim(loop);
-    if (canBeRow && row)
-      roles.others.push_back(*row);
-    if (canBeRow)
-      row = loop;
-    else
-      roles.others.push_back(loop);
+    if (row)
+      roles.moreRows.push_back(*row);
+    row = loop;
   }
   if (!row || !reduction || !a.isFunctionOfDim(*reduction) ||
       !b.isFunctionOfDim(*reduction))
     return std::nullopt;
   roles.row = *row;
   roles.reduction = *reduction;
+  roles.isTransposed = *last == *reduction;
+  if (!roles.isTransposed && *last != *column)
+    return std::nullopt;
   return roles;
 }
 
@@ -132,7 +157,11 @@ public:
           getValueOrCreateConstantIndexOp(b, op.getLoc(), range.size));
   }
 
-  void emit() { emitOthers(roles.others); }
+  void emit() {
+    if (roles.isTransposed)
+      return emitTransposed();
+    emitAll(roles.batch, [&] { emitAll(roles.moreRows, [&] { emitRows(); }); });
+  }
 
 private:
   Value constant(int64_t value) {
@@ -147,12 +176,12 @@ private:
     body(loop.getInductionVar());
   }
 
-  void emitOthers(ArrayRef<unsigned> loops) {
+  void emitAll(ArrayRef<unsigned> loops, function_ref<void()> body) {
     if (loops.empty())
-      return emitRows();
+      return body();
     forEach(constant(0), sizes[loops.front()], 1, [&](Value index) {
       indices[loops.front()] = index;
-      emitOthers(loops.drop_front());
+      emitAll(loops.drop_front(), body);
     });
   }
 
@@ -166,12 +195,85 @@ private:
   }
 
   void emitColumns(Value row, int64_t count) {
+    if (buffer)
+      return emitTile(row, count, indices[roles.column], tile.vectors * lanes);
     auto type = cast<MemRefType>(op->getOperand(2).getType());
     int64_t columns = type.getShape().back();
     for (int64_t first = 0; first < columns; first += tile.vectors * lanes)
       emitTile(row, count, constant(first),
                std::min(tile.vectors * lanes, columns - first));
   }
+
+  //===--------------------------------------------------------------------===//
+  // Transposed
+  //===--------------------------------------------------------------------===//
+
+  void emitTransposed() {
+    auto type = cast<MemRefType>(op->getOperand(1).getType());
+    int64_t depth = type.getShape().back();
+    while (depth * tile.vectors * lanes * 4 > kBufferBytes)
+      tile.vectors /= 2;
+    Value rows = sizes[roles.row];
+    for (unsigned loop : roles.moreRows)
+      rows = arith::MulIOp::create(b, rows, sizes[loop]);
+    Value areMany = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, rows,
+                                          constant(kFewestRowsOfTransposed));
+    buffer = allocateBuffer(depth);
+    auto choose = scf::IfOp::create(b, areMany, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(choose.elseBlock());
+    b.clone(*op);
+    b.setInsertionPointToStart(choose.thenBlock());
+    emitAll(roles.batch, [&] {
+      forEach(constant(0), sizes[roles.column], tile.vectors * lanes,
+              [&](Value column) { emitColumnsOfBuffer(column); });
+    });
+  }
+
+  /// On the stack, once per thread or call: loops do not free what they get.
+  Value allocateBuffer(int64_t depth) {
+    OpBuilder::InsertionGuard guard(b);
+    Operation *owner = op->getParentOfType<scf::ParallelOp>();
+    if (!owner)
+      owner = op->getParentOfType<FunctionOpInterface>();
+    b.setInsertionPointToStart(&owner->getRegion(0).front());
+    return memref::AllocaOp::create(
+        b, MemRefType::get({depth, tile.vectors * lanes}, b.getF32Type()),
+        b.getI64IntegerAttr(64));
+  }
+
+  void emitColumnsOfBuffer(Value column) {
+    Value width = constant(tile.vectors * lanes);
+    Value left = arith::SubIOp::create(b, sizes[roles.column], column);
+    Value count = arith::MinSIOp::create(b, left, width);
+    forEach(constant(0), count, 1, [&](Value i) {
+      indices[roles.column] = arith::AddIOp::create(b, column, i);
+      forEach(constant(0), sizes[roles.reduction], 1, [&](Value k) {
+        indices[roles.reduction] = k;
+        storeInBuffer(
+            memref::LoadOp::create(b, op->getOperand(1), indicesOf(1)), k, i);
+      });
+    });
+    // Columns that do not exist are zeros, of which nothing is stored.
+    Value zero = arith::ConstantOp::create(b, b.getF32FloatAttr(0));
+    forEach(count, width, 1, [&](Value i) {
+      forEach(constant(0), sizes[roles.reduction], 1,
+              [&](Value k) { storeInBuffer(zero, k, i); });
+    });
+    mask = vector::CreateMaskOp::create(
+        b, VectorType::get(tile.vectors * lanes, b.getI1Type()),
+        ValueRange{count});
+    indices[roles.column] = column;
+    emitAll(roles.moreRows, [&] { emitRows(); });
+  }
+
+  void storeInBuffer(Value value, Value k, Value column) {
+    memref::StoreOp::create(b, value, buffer, ValueRange{k, column});
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Tiles
+  //===--------------------------------------------------------------------===//
 
   void emitTile(Value firstRow, int64_t count, Value column, int64_t width) {
     auto type = VectorType::get(width, b.getF32Type());
@@ -180,8 +282,7 @@ private:
     for (int64_t i = 0; i < count; ++i) {
       rows.push_back(arith::AddIOp::create(b, firstRow, constant(i)));
       indices[roles.row] = rows.back();
-      sums.push_back(
-          vector::LoadOp::create(b, type, op->getOperand(2), indicesOf(2)));
+      sums.push_back(loadSums(type));
     }
     auto loop = scf::ForOp::create(b, constant(0), sizes[roles.reduction],
                                    constant(1), sums);
@@ -189,8 +290,7 @@ private:
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToEnd(loop.getBody());
       indices[roles.reduction] = loop.getInductionVar();
-      Value weights =
-          vector::LoadOp::create(b, type, op->getOperand(1), indicesOf(1));
+      Value weights = loadWeights(type);
       SmallVector<Value> next;
       for (auto [row, sum] : llvm::zip_equal(rows, loop.getRegionIterArgs())) {
         indices[roles.row] = row;
@@ -203,8 +303,31 @@ private:
     }
     for (auto [row, sum] : llvm::zip_equal(rows, loop.getResults())) {
       indices[roles.row] = row;
-      vector::StoreOp::create(b, sum, op->getOperand(2), indicesOf(2));
+      storeSums(sum);
     }
+  }
+
+  Value loadWeights(VectorType type) {
+    if (buffer)
+      return vector::LoadOp::create(
+          b, type, buffer, ValueRange{indices[roles.reduction], constant(0)});
+    return vector::LoadOp::create(b, type, op->getOperand(1), indicesOf(1));
+  }
+
+  Value loadSums(VectorType type) {
+    if (!mask)
+      return vector::LoadOp::create(b, type, op->getOperand(2), indicesOf(2));
+    Value nothing = arith::ConstantOp::create(b, b.getZeroAttr(type));
+    return vector::MaskedLoadOp::create(b, type, op->getOperand(2),
+                                        indicesOf(2), mask, nothing);
+  }
+
+  void storeSums(Value sums) {
+    if (mask)
+      vector::MaskedStoreOp::create(b, op->getOperand(2), indicesOf(2), mask,
+                                    sums);
+    else
+      vector::StoreOp::create(b, sums, op->getOperand(2), indicesOf(2));
   }
 
   /// Where operand `number` is accessed in the current iteration.
@@ -222,6 +345,8 @@ private:
   Tile tile;
   SmallVector<Value> sizes;   ///< of each loop
   SmallVector<Value> indices; ///< of each loop, where it is known
+  Value buffer; ///< reduction x columns of a tile, of a transposed b
+  Value mask;   ///< the columns of the tile that exist; null: all
 };
 
 struct BlockContractionsPass
@@ -234,7 +359,8 @@ struct BlockContractionsPass
     getOperation()->walk([&](linalg::LinalgOp op) { ops.push_back(op); });
     for (linalg::LinalgOp op : ops) {
       std::optional<Roles> roles = findRoles(op);
-      if (!roles || !hasWholeVectors(op, model))
+      if (!roles || !(roles->isTransposed ? fitsBuffer(op, model)
+                                          : hasWholeVectors(op, model)))
         continue;
       ImplicitLocOpBuilder b(op.getLoc(), op);
       BlockedLoops(b, op, *roles, model).emit();
@@ -249,6 +375,13 @@ private:
     int64_t columns = type.getShape().back();
     return columns != ShapedType::kDynamic && columns % model.lanes == 0 &&
            columns <= kMostColumns;
+  }
+
+  static bool fitsBuffer(linalg::LinalgOp op, const CPUModel &model) {
+    auto type = cast<MemRefType>(op->getOperand(1).getType());
+    int64_t depth = type.getShape().back();
+    return depth != ShapedType::kDynamic &&
+           depth * model.lanes * 4 <= kBufferBytes;
   }
 
   /// What is wider is a matmul of its own, and repeats the code too often.

@@ -69,6 +69,9 @@ static void addLoweringToLLVM(OpPassManager &pm,
     BlockContractionsPassOptions block;
     block.targetFeatures = options.targetFeatures;
     pm.addNestedPass<func::FuncOp>(createBlockContractionsPass(block));
+    VectorizeReductionsPassOptions vectorize;
+    vectorize.targetFeatures = options.targetFeatures;
+    pm.addNestedPass<func::FuncOp>(createVectorizeReductionsPass(vectorize));
     pm.addNestedPass<func::FuncOp>(createApproximateMathPass());
   }
   pm.addNestedPass<func::FuncOp>(createLowerMemRefsPass());

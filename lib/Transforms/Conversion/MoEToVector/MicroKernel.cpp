@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "MicroKernel.h"
+#include "MoE/Transforms/Utils/VectorBody.h"
 #include "Sums.h"
-#include "VectorBody.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef MOE_LIB_CONVERSION_MOETOVECTOR_VECTORBODY_H
-#define MOE_LIB_CONVERSION_MOETOVECTOR_VECTORBODY_H
+#ifndef MOE_TRANSFORMS_UTILS_VECTORBODY_H
+#define MOE_TRANSFORMS_UTILS_VECTORBODY_H
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Region.h"
@@ -25,4 +25,4 @@ Value cloneOnVectors(OpBuilder &builder, Region &body, ValueRange arguments,
 
 } // namespace mlir::moe
 
-#endif // MOE_LIB_CONVERSION_MOETOVECTOR_VECTORBODY_H
+#endif // MOE_TRANSFORMS_UTILS_VECTORBODY_H
