@@ -22,12 +22,12 @@
 // vector for each element of c would take longer than the products; so does
 // reading the columns of b, if not many rows share them:
 //
-//   for everything that b has too:
-//     if there are enough rows:
+//   if there are enough rows:
+//     for everything that b has too:
 //       for the columns n, in tiles:
 //         w[k, column] = b[column, k]
 //         for the rows m, in blocks: as above, with w instead of b
-//     else: as it was
+//   else: as it was
 //
 //===----------------------------------------------------------------------===//
 
