@@ -33,12 +33,9 @@
 
 #include "MoE/Analysis/CPUModel.h"
 #include "MoE/Transforms/Passes.h"
-#include "mlir/Dialect/Arith/Utils/Utils.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "MoE/Transforms/Utils/LinalgLoops.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 
 namespace mlir::moe {
@@ -146,45 +143,20 @@ std::optional<Roles> findRoles(linalg::LinalgOp op) {
 }
 
 /// Emits the loops of one contraction.
-class BlockedLoops {
+class BlockedLoops : moe::LinalgLoops {
 public:
   BlockedLoops(ImplicitLocOpBuilder &b, linalg::LinalgOp op, const Roles &roles,
                const CPUModel &model)
-      : b(b), op(op), roles(roles), lanes(model.lanes), tile(chooseTile(model)),
-        indices(op.getNumLoops()) {
-    for (const Range &range : op.createLoopRanges(b, op.getLoc()))
-      sizes.push_back(
-          getValueOrCreateConstantIndexOp(b, op.getLoc(), range.size));
-  }
+      : LinalgLoops(b, op), roles(roles), lanes(model.lanes),
+        tile(chooseTile(model)) {}
 
   void emit() {
     if (roles.isTransposed)
       return emitTransposed();
-    emitAll(roles.batch, [&] { emitAll(roles.moreRows, [&] { emitRows(); }); });
+    forAll(roles.batch, [&] { forAll(roles.moreRows, [&] { emitRows(); }); });
   }
 
 private:
-  Value constant(int64_t value) {
-    return arith::ConstantIndexOp::create(b, value);
-  }
-
-  void forEach(Value from, Value to, int64_t step,
-               function_ref<void(Value)> body) {
-    auto loop = scf::ForOp::create(b, from, to, constant(step));
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPoint(loop.getBody()->getTerminator());
-    body(loop.getInductionVar());
-  }
-
-  void emitAll(ArrayRef<unsigned> loops, function_ref<void()> body) {
-    if (loops.empty())
-      return body();
-    forEach(constant(0), sizes[loops.front()], 1, [&](Value index) {
-      indices[loops.front()] = index;
-      emitAll(loops.drop_front(), body);
-    });
-  }
-
   void emitRows() {
     Value rows = sizes[roles.row], size = constant(tile.rows);
     Value rest = arith::RemSIOp::create(b, rows, size);
@@ -224,7 +196,7 @@ private:
     b.setInsertionPointToStart(choose.elseBlock());
     b.clone(*op);
     b.setInsertionPointToStart(choose.thenBlock());
-    emitAll(roles.batch, [&] {
+    forAll(roles.batch, [&] {
       forEach(constant(0), sizes[roles.column], tile.vectors * lanes,
               [&](Value column) { emitColumnsOfBuffer(column); });
     });
@@ -264,7 +236,7 @@ private:
         b, VectorType::get(tile.vectors * lanes, b.getI1Type()),
         ValueRange{count});
     indices[roles.column] = column;
-    emitAll(roles.moreRows, [&] { emitRows(); });
+    forAll(roles.moreRows, [&] { emitRows(); });
   }
 
   void storeInBuffer(Value value, Value k, Value column) {
@@ -330,21 +302,9 @@ private:
       vector::StoreOp::create(b, sums, op->getOperand(2), indicesOf(2));
   }
 
-  /// Where operand `number` is accessed in the current iteration.
-  SmallVector<Value> indicesOf(unsigned number) {
-    SmallVector<Value> at;
-    for (AffineExpr result : op.getIndexingMapsArray()[number].getResults())
-      at.push_back(indices[cast<AffineDimExpr>(result).getPosition()]);
-    return at;
-  }
-
-  ImplicitLocOpBuilder &b;
-  linalg::LinalgOp op;
   const Roles &roles;
   int64_t lanes;
   Tile tile;
-  SmallVector<Value> sizes;   ///< of each loop
-  SmallVector<Value> indices; ///< of each loop, where it is known
   Value buffer; ///< reduction x columns of a tile, of a transposed b
   Value mask;   ///< the columns of the tile that exist; null: all
 };

@@ -23,14 +23,11 @@
 
 #include "MoE/Analysis/CPUModel.h"
 #include "MoE/Transforms/Passes.h"
+#include "MoE/Transforms/Utils/LinalgLoops.h"
 #include "MoE/Transforms/Utils/VectorBody.h"
-#include "mlir/Dialect/Arith/Utils/Utils.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace mlir::moe {
 #define GEN_PASS_DEF_VECTORIZEREDUCTIONSPASS
@@ -107,40 +104,21 @@ bool isReductionOfRows(linalg::LinalgOp op) {
 }
 
 /// Emits the loops of one reduction.
-class ReductionLoops {
+class ReductionLoops : moe::LinalgLoops {
 public:
   ReductionLoops(ImplicitLocOpBuilder &b, linalg::LinalgOp op, int64_t lanes)
-      : b(b), op(op), lanes(lanes), loop(*findReduction(op)),
-        combiner(*findCombiner(op)), indices(op.getNumLoops()) {
-    for (const Range &range : op.createLoopRanges(b, op.getLoc()))
-      sizes.push_back(
-          getValueOrCreateConstantIndexOp(b, op.getLoc(), range.size));
-  }
+      : LinalgLoops(b, op), lanes(lanes), loop(*findReduction(op)),
+        combiner(*findCombiner(op)) {}
 
   void emit() {
     SmallVector<unsigned> others;
     for (unsigned i = 0; i < op.getNumLoops(); ++i)
       if (i != loop)
         others.push_back(i);
-    emitOthers(others);
+    forAll(others, [&] { emitRow(); });
   }
 
 private:
-  Value constant(int64_t value) {
-    return arith::ConstantIndexOp::create(b, value);
-  }
-
-  void emitOthers(ArrayRef<unsigned> loops) {
-    if (loops.empty())
-      return emitRow();
-    auto other =
-        scf::ForOp::create(b, constant(0), sizes[loops.front()], constant(1));
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPoint(other.getBody()->getTerminator());
-    indices[loops.front()] = other.getInductionVar();
-    emitOthers(loops.drop_front());
-  }
-
   void emitRow() {
     Value size = sizes[loop];
     Value neutral = arith::ConstantOp::create(
@@ -185,7 +163,7 @@ private:
     SmallVector<Value> arguments;
     for (OpOperand *input : op.getDpsInputOperands()) {
       VectorType type = vectorOf(getElementTypeOrSelf(input->get().getType()));
-      SmallVector<Value> at = indicesOf(*input);
+      SmallVector<Value> at = indicesOf(input->getOperandNumber());
       if (op.getMatchingIndexingMap(input).isFunctionOfDim(loop))
         arguments.push_back(vector::LoadOp::create(b, type, input->get(), at));
       else
@@ -202,7 +180,8 @@ private:
     for (auto [argument, input] :
          llvm::zip(body->getArguments(), op.getDpsInputOperands()))
       mapping.map(argument,
-                  memref::LoadOp::create(b, input->get(), indicesOf(*input))
+                  memref::LoadOp::create(b, input->get(),
+                                         indicesOf(input->getOperandNumber()))
                       .getResult());
     mapping.map(body->getArguments().back(), total);
     for (Operation &nested : body->without_terminator())
@@ -222,23 +201,13 @@ private:
 
   VectorType vectorOf(Type element) { return VectorType::get(lanes, element); }
 
-  SmallVector<Value> indicesOf(OpOperand &operand) {
-    SmallVector<Value> at;
-    for (AffineExpr result : op.getMatchingIndexingMap(&operand).getResults())
-      at.push_back(indices[cast<AffineDimExpr>(result).getPosition()]);
-    return at;
-  }
   SmallVector<Value> indicesOfInit() {
-    return indicesOf(*op.getDpsInitOperand(0));
+    return indicesOf(op.getDpsInitOperand(0)->getOperandNumber());
   }
 
-  ImplicitLocOpBuilder &b;
-  linalg::LinalgOp op;
   int64_t lanes;
   unsigned loop; ///< that reduces
   Combiner combiner;
-  SmallVector<Value> sizes;   ///< of each loop
-  SmallVector<Value> indices; ///< of each loop, where it is known
 };
 
 struct VectorizeReductionsPass
