@@ -220,6 +220,22 @@ def tree_checks():
     return counts
 
 
+def style():
+    """Says which files clang-format would change."""
+    files = [path.relative_to(ROOT) for path in source_files((".c", ".cpp", ".h"))]
+    done = subprocess.run(
+        ["clang-format-22", "--dry-run", *map(str, files)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=5 * MINUTE,
+    )
+    changed = sorted(set(re.findall(r"^(\S+?):\d+:\d+: ", done.stderr, re.M)))
+    if changed:
+        print(f"FAILED: run: clang-format-22 -i {' '.join(changed)}")
+    return Counts.of(done.returncode == 0 and not changed)
+
+
 def benchmark_driver():
     """compare.py with workers that behave, lie, die and hang; what the others make
     of figures."""
@@ -292,22 +308,6 @@ def fuzz(program, corpus):
 def round_trips():
     """The lit tests again; moe-opt prints and parses its input first."""
     return run_lit(RELEASE, {"MOE_OPT_CHECK_IR_ROUNDTRIP": "1"})
-
-
-def style():
-    """Says which files clang-format would change."""
-    files = [path.relative_to(ROOT) for path in source_files((".c", ".cpp", ".h"))]
-    done = subprocess.run(
-        ["clang-format-22", "--dry-run", *map(str, files)],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=5 * MINUTE,
-    )
-    changed = sorted(set(re.findall(r"^(\S+?):\d+:\d+: ", done.stderr, re.M)))
-    if changed:
-        print(f"FAILED: run: clang-format-22 -i {' '.join(changed)}")
-    return Counts.of(done.returncode == 0 and not changed)
 
 
 def lint():
@@ -391,11 +391,11 @@ DEFAULT = {
     "unit tests": unit_tests,
     "lit tests": lit_tests,
     "checks of the tree": tree_checks,
+    "style": style,
     "driver of the benchmarks": benchmark_driver,
 }
 LONG = {
     "demo": demo,
-    "style": style,
     "lint of changed files": lint,
     "round trips": round_trips,
     "thread sanitizer": thread_sanitizer,

@@ -26,11 +26,11 @@ namespace mlir::moe {
 /// A processor to compile for.
 struct CPUTarget {
   std::string triple;
-  std::string cpu;      ///< as LLVM names it, e.g. "znver4"
+  std::string cpu; ///< as LLVM names it, e.g. "znver4"
   /// What code may use and what it must not: "+avx2,+fma,-avx512f".
   std::string features;
-  int64_t l1Ways = 0;   ///< of the first-level data cache; 0: not known
-  int64_t l2Bytes = 0;  ///< of the second-level cache; 0: not known
+  int64_t l1Ways = 0;  ///< of the first-level data cache; 0: not known
+  int64_t l2Bytes = 0; ///< of the second-level cache; 0: not known
 
   /// The machine this runs on.
   static CPUTarget host();
