@@ -81,13 +81,17 @@ double estimateCycles(const Tile &tile, int64_t banks) {
   return (cycles + bytesFromCache / 256) / dots;
 }
 
-/// Bytes of a panel of all banks over all of K, with the one that is fetched
-/// while it is in use.
-int64_t panelBytes(const Tile &tile, const CPUModel &model,
-                   const MatmulShape &shape) {
+/// Bytes of some columns of all banks over all of K.
+int64_t columnBytes(const MatmulShape &shape, int64_t columns) {
   int64_t bits = shape.quantized ? shape.quantized.getBits()
                                  : shape.bankElement.getIntOrFloatBitWidth();
-  return 2 * tile.vectors * model.lanes * shape.banks * shape.depth * bits / 8;
+  return columns * shape.banks * shape.depth * bits / 8;
+}
+
+/// Bytes of a panel and of the one that is fetched while it is in use.
+int64_t panelBytes(const Tile &tile, const CPUModel &model,
+                   const MatmulShape &shape) {
+  return 2 * columnBytes(shape, tile.vectors * model.lanes);
 }
 
 } // namespace
@@ -130,5 +134,10 @@ MatmulSchedule moe::chooseSchedule(const CPUModel &model,
     }
   schedule.rowBlock = best.rows;
   schedule.panel = best.vectors * model.lanes;
+  // All of the banks is read for each few rows: from the second-level cache, of
+  // which these rows take a part too.
+  if (shape.isReadByRows &&
+      columnBytes(shape, shape.columns) <= model.l2Bytes / 2)
+    schedule.order = WorkOrder::Rows;
   return schedule;
 }

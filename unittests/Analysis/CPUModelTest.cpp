@@ -70,6 +70,17 @@ TEST_F(CPUModelTest, PanelsFollowTheSecondLevelCache) {
   EXPECT_LT(small, large);
 }
 
+/// Rows pass by a matrix that stays in half of the second-level cache.
+TEST_F(CPUModelTest, RowsPassBySmallMatrices) {
+  CPUModel model = CPUModel::fromFeatures(kAVX512).withCaches(0, 1 << 20);
+  MatmulShape router = shape(128, 1024, 1, f32, f32);
+  EXPECT_EQ(chooseSchedule(model, router).order, WorkOrder::Panels);
+  router.isReadByRows = true;
+  EXPECT_EQ(chooseSchedule(model, router).order, WorkOrder::Rows);
+  router.columns = 129;
+  EXPECT_EQ(chooseSchedule(model, router).order, WorkOrder::Panels);
+}
+
 TEST_F(CPUModelTest, KernelsFitTheRegisters) {
   for (const char *features : {"", kAVX2, kAVX512, kBF16})
     for (int64_t columns : {1, 7, 16, 33, 704, 3584})

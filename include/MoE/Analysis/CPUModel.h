@@ -42,12 +42,15 @@ struct MatmulShape {
   int64_t banks = 1;   ///< multiplied with the same rows at the same time
   Type rowElement, bankElement;
   QuantizedAttr quantized; ///< of the banks, or null
+  /// There is one matrix, and what reads the result wants one row at a time.
+  bool isReadByRows = false;
 };
 
 /// How a matmul runs, and how its banks lie in memory.
 struct MatmulSchedule {
   int64_t rowBlock = 1, panel = 1, depth = 1, lanes = 1;
   Dot dot = Dot::FMA;
+  WorkOrder order = WorkOrder::Panels;
 };
 
 /// The schedule with the lowest estimated time per product on `model`.

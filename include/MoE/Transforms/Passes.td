@@ -138,7 +138,9 @@ def ConvertMoEToVectorPass : Pass<"convert-moe-to-vector"> {
     of them, if they are few. The sums of a block of rows and a panel stay in
     registers over all of K, and the body is applied to them before they are
     stored. With `targets`, threads share panels, each with all groups in their
-    order, and, where panels cannot be shared evenly, the targets too.
+    order, and, where panels cannot be shared evenly, the targets too. With
+    `order = rows`, a row loop (`moe-fuse-row-loops`) does the same for each few
+    rows, and the loop over panels has nothing to do, if there are enough rows.
 
     *Expects* memrefs, packed banks and a `#moe.cpu_schedule`. *Produces* `scf`,
     `memref`, `vector` and arithmetic.
@@ -296,6 +298,24 @@ def ParallelizePass : Pass<"moe-parallelize"> {
            "the most chunks of one operation">];
   let statistics = [
     Statistic<"numParallelized", "parallelized", "operations split">];
+}
+
+def FuseRowLoopsPass : Pass<"moe-fuse-row-loops"> {
+  let summary = "runs loops over the same rows as one";
+  let description = [{
+    Loops that `convert-moe-to-loops` and `convert-moe-to-vector` mark with
+    `moe.row_loop` keep to their rows of the matrices that they write: the product
+    with the router's matrix, score and top-k, and the rounding of rows. Where two
+    follow each other, one loop does both for some rows at a time, which are then
+    in a cache, and threads meet once less. A loop moves down to the next if
+    nothing between them can tell the difference.
+
+    *Leaves alone* loops over different rows, loops that share a vector which one
+    of them writes, and loops inside of others.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::scf::SCFDialect"];
+  let statistics = [Statistic<"numFused", "fused", "loops that joined another">];
 }
 
 def HoistResultsPass : Pass<"moe-hoist-results", "::mlir::ModuleOp"> {

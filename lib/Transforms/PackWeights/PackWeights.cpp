@@ -87,6 +87,7 @@ private:
     shape.rowElement = op.getRows().getType().getElementType();
     shape.bankElement = type.getElementType();
     shape.quantized = type.getQuantized();
+    shape.isReadByRows = isReadByRouter(op);
     MatmulSchedule schedule = chooseSchedule(model, shape);
     int64_t ways = areSideBySide(flows, op) ? shape.banks : 1;
     auto layout = PackedAttr::getChecked([&]() { return op.emitOpError(); },
@@ -99,8 +100,15 @@ private:
         return false;
     }
     op.setScheduleAttr(CPUScheduleAttr::get(&getContext(), schedule.rowBlock,
-                                            schedule.lanes, schedule.dot));
+                                            schedule.lanes, schedule.dot,
+                                            schedule.order));
     return true;
+  }
+
+  /// Whether all rows meet one matrix, and a router reads what comes of it.
+  static bool isReadByRouter(GroupedMatmulOp op) {
+    return op.isDense() &&
+           llvm::any_of(op->getUsers(), llvm::IsaPred<RouterOp>);
   }
 
   /// Whether the weights that reach the banks of `op` can share memory: always

@@ -64,6 +64,7 @@ static void addLoweringToLLVM(OpPassManager &pm,
     pm.addPass(createConvertMoEToReferencePass());
   } else {
     pm.addNestedPass<func::FuncOp>(createConvertMoEToLoopsPass());
+    pm.addNestedPass<func::FuncOp>(createFuseRowLoopsPass());
     pm.addNestedPass<func::FuncOp>(createScheduleContractionsPass());
     pm.addNestedPass<func::FuncOp>(createParallelizePass());
     BlockContractionsPassOptions block;

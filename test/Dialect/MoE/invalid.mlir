@@ -2268,3 +2268,33 @@ func.func @f(%x: tensor<?x4xf32>) {
   %c, %s, %g = moe.quantize_rows %x {group = -8} : (tensor<?x4xf32>) -> (tensor<?x4xi8>, tensor<?xf32>, tensor<?x1xi32>)
   return
 }
+
+// -----
+
+// moe-row-loop-c1: Nothing to share.
+// expected-error-re@+1 {{expected 'moe.row_loop' on a scf.parallel to be two positive numbers of 31 bits, but got array<i64: 4, 1>{{.*}}[moe-row-loop-c1]}}
+func.func private @f() attributes {moe.row_loop = array<i64: 4, 1>}
+
+// -----
+
+func.func @f(%n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  // moe-row-loop-c1: Rows that cost nothing.
+  // expected-error-re@+1 {{to be two positive numbers of 31 bits, but got array<i64: 0, 1>{{.*}}[moe-row-loop-c1]}}
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+  } {moe.row_loop = array<i64: 0, 1>}
+  return
+}
+
+// -----
+
+func.func @f(%n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  // moe-row-loop-c1: One number.
+  // expected-error-re@+1 {{to be two positive numbers of 31 bits, but got array<i64: 1>{{.*}}[moe-row-loop-c1]}}
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+  } {moe.row_loop = array<i64: 1>}
+  return
+}

@@ -36,3 +36,13 @@ func.func @quads(%x: memref<?x4xf32>, %b: !moe.bank<1x16x4xf32, #moe.quantized<b
       : (memref<?x4xf32>, !moe.bank<1x16x4xf32, #moe.quantized<bits = 8, scale = f32>, #moe.packed<panel = 16, depth = 4>>, memref<?x16xf32>) -> ()
   return
 }
+
+// -----
+
+// Ranges of rows know no groups.
+func.func @groups(%x: memref<?x4xf32>, %b: !moe.bank<2x8x4xf32, #moe.packed<panel = 8, depth = 1>>, %o: memref<3xi32>, %y: memref<?x8xf32>) {
+  // expected-error-re@+1 {{expected 'order = rows' only of one group with all rows in their order; use 'order = panels'{{.*}}[moe-to-vector-order]}}
+  moe.grouped_matmul %x banks(%b) offsets(%o) outs(%y) {schedule = #moe.cpu_schedule<row_block = 6, lanes = 4, dot = fma, order = rows>}
+      : (memref<?x4xf32>, !moe.bank<2x8x4xf32, #moe.packed<panel = 8, depth = 1>>, memref<3xi32>, memref<?x8xf32>) -> ()
+  return
+}

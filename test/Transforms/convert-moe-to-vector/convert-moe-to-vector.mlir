@@ -186,7 +186,7 @@ func.func @decoded(%x: memref<?x8xf32>, %b: !moe.bank<1x8x8xf32, #moe.quantized<
 // CHECK: arith.cmpi ult
 // CHECK: %[[ROW:.*]] = arith.select
 // What is added to comes into the cache first.
-// CHECK-COUNT-2: memref.prefetch %[[Y]][%[[ROW]], %{{.*}}], write, locality<3>, data
+// CHECK-COUNT-2: memref.prefetch %[[Y]][%[[ROW]], %{{.*}}], read, locality<2>, data
 // CHECK: vector.fma
 // CHECK: %[[OLD:.*]] = vector.load %[[Y]][%[[ROW]],
 // CHECK: %[[NEW:.*]] = arith.addf %[[OLD]]
@@ -214,5 +214,36 @@ func.func @strided_vector(%x: memref<?x4xf32>, %b: !moe.bank<2x6x4xf32, #moe.pac
     %p = arith.addf %s, %bias : f32
     moe.yield %p : f32
   }
+  return
+}
+
+// -----
+
+// Rows pass by the panels, if that makes four ranges for each thread: then there
+// is nothing to do panel by panel. Blocks that are smaller by more than a row are
+// done row by row.
+// CHECK-LABEL: func.func @rows(
+// CHECK-SAME: %[[X:[^:]*]]: memref<?x5xf32>
+// CHECK: %[[ROWS:.*]] = memref.dim
+// CHECK: %[[THREADS:.*]] = moe.num_threads
+// CHECK: %[[WANTED:.*]] = arith.ceildivui %[[ROWS]], %[[GRAIN:.*]] : index
+// CHECK: %[[RANGES:.*]] = arith.minsi %[[WANTED]], %c64
+// CHECK: %[[FEWEST:.*]] = arith.muli %[[THREADS]], %c4
+// CHECK: %[[ENOUGH:.*]] = arith.cmpi sge, %[[RANGES]], %[[FEWEST]]
+// CHECK: %[[MOST:.*]] = arith.select %[[ENOUGH]], %c0, %c3
+// CHECK: arith.minsi %{{.*}}, %[[MOST]]
+// CHECK: scf.parallel
+// CHECK: scf.parallel (%[[I:.*]]) = (%c0) to (%[[RANGES]])
+// CHECK: %[[END:.*]] = arith.select %[[ENOUGH]], %c1, %c0
+// CHECK: scf.for %{{.*}} = %c0 to %[[END]]
+// CHECK: scf.index_switch
+// CHECK: case 2 {
+// CHECK: case 3 {
+// CHECK: default {
+// CHECK-NEXT: scf.for
+// CHECK: moe.row_loop = array<i64: 10, 12>
+func.func @rows(%x: memref<?x5xf32>, %b: !moe.bank<1x6x5xf32, #moe.packed<panel = 8, depth = 1>>, %y: memref<?x6xf32>) {
+  moe.grouped_matmul %x banks(%b) outs(%y) {schedule = #moe.cpu_schedule<row_block = 3, lanes = 4, dot = fma, order = rows>}
+      : (memref<?x5xf32>, !moe.bank<1x6x5xf32, #moe.packed<panel = 8, depth = 1>>, memref<?x6xf32>) -> ()
   return
 }

@@ -63,3 +63,24 @@ func.func @codes(%x: tensor<?x32xi8>, %s: tensor<?x1xi32>, %f: tensor<?x32xf32>,
   %z = moe.grouped_matmul %f banks(%b) offsets(%o) outs(%i) : (tensor<?x32xf32>, !moe.bank<2x64x32xf32, #moe.quantized<bits = 4, group = 8, scale = bf16>>, tensor<3xi32>, tensor<?x64xf32>) -> tensor<?x64xf32>
   return %y, %z : tensor<?x64xf32>, tensor<?x64xf32>
 }
+
+// -----
+
+// What a router reads is computed by rows, as long as the matrix takes at most
+// half of the second-level cache.
+// RUN: moe-opt %s -split-input-file -moe-pack-weights="target-features=+avx2,+fma target-l2-bytes=131072" | FileCheck %s --check-prefix=SMALL
+// CHECK-LABEL: func.func @route(
+// CHECK: moe.grouped_matmul {{.*}}dot = fma, order = rows>}
+// CHECK: moe.grouped_matmul {{.*}}dot = fma>}
+// SMALL-LABEL: func.func @route(
+// SMALL: moe.grouped_matmul {{.*}}dot = fma>}
+moe.weight @router : !moe.bank<1x64x512xf32> from ["router"]
+moe.weight @other : !moe.bank<1x64x512xf32> from ["other"]
+func.func @route(%x: tensor<?x512xf32>, %i: tensor<?x64xf32>) -> (tensor<?x2xf32>, tensor<?x2xi32>, tensor<?x64xf32>) {
+  %a = moe.get_weight @router : !moe.bank<1x64x512xf32>
+  %b = moe.get_weight @other : !moe.bank<1x64x512xf32>
+  %z = moe.grouped_matmul %x banks(%a) outs(%i) : (tensor<?x512xf32>, !moe.bank<1x64x512xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+  %y = moe.grouped_matmul %x banks(%b) outs(%i) : (tensor<?x512xf32>, !moe.bank<1x64x512xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+  %w, %ids = moe.router %z {top_k = 2 : i64, score = #moe.score<softmax>} : (tensor<?x64xf32>) -> (tensor<?x2xf32>, tensor<?x2xi32>)
+  return %w, %ids, %y : tensor<?x2xf32>, tensor<?x2xi32>, tensor<?x64xf32>
+}

@@ -181,24 +181,13 @@ public:
     return {boundary(i), boundary(add(i, index(1)))};
   }
   /// Threads share the iterations.
-  void forParallel(Value count, function_ref<void(Value)> body) {
+  scf::ParallelOp forParallel(Value count, function_ref<void(Value)> body) {
     auto loop = scf::ParallelOp::create(
         *this, ValueRange{index(0)}, ValueRange{count}, ValueRange{index(1)});
     OpBuilder::InsertionGuard guard(*this);
     setInsertionPoint(loop.getBody()->getTerminator());
     body(loop.getInductionVars().front());
-  }
-  /// Cuts [0, count) into at most `most` ranges of about `grain` or more, which
-  /// threads share: `body` gets the number of a range, its first and its end.
-  /// Memory that a range needs is allocated outside, `most` times.
-  void forRanges(Value count, int64_t grain, int64_t most,
-                 function_ref<void(Value range, Value low, Value high)> body) {
-    Value wanted = arith::CeilDivSIOp::create(*this, count, index(grain));
-    Value ranges = minSigned(wanted, index(most));
-    forParallel(ranges, [&](Value i) {
-      auto [low, high] = cut(count, i, ranges);
-      body(i, low, high);
-    });
+    return loop;
   }
   /// A loop that carries values: `body` maps (i, carried) to the next ones.
   SmallVector<Value>

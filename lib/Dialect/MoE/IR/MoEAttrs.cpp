@@ -257,7 +257,7 @@ LogicalResult EncodedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 
 LogicalResult
 CPUScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                        int64_t rowBlock, int64_t lanes, Dot) {
+                        int64_t rowBlock, int64_t lanes, Dot, WorkOrder) {
   if (rowBlock >= 1 && rowBlock <= 64 && lanes >= 1 && lanes <= 64 &&
       llvm::isPowerOf2_64(lanes))
     return success();

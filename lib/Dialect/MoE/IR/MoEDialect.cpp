@@ -339,6 +339,19 @@ LogicalResult MoEDialect::verifyOperationAttribute(Operation *op,
            << name << "' on a module to be an array of strings, but got "
            << attribute.getValue() << " [moe-entry-c8]";
   }
+  if (name == attr::kRowLoop) {
+    auto cost = dyn_cast<DenseI64ArrayAttr>(attribute.getValue());
+    if (op->getName().getStringRef() == "scf.parallel" && cost &&
+        cost.size() == 2 && llvm::all_of(cost.asArrayRef(), [](int64_t n) {
+          return n >= 1 && n <= INT32_MAX;
+        }))
+      return success();
+    return op->emitOpError("expected '")
+           << name
+           << "' on a scf.parallel to be two positive numbers of 31 bits, but "
+              "got "
+           << attribute.getValue() << " [moe-row-loop-c1]";
+  }
   if (name != attr::kLimits)
     return op->emitOpError("has no attribute '")
            << name << "'; expected moe.limits on a function [moe-entry-c9]";

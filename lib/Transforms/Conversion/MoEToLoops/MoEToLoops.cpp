@@ -107,14 +107,12 @@ void moe::emitCombine(LoopEmitter &emit, CombineOp op) {
       }
     });
   };
-  // Some tokens are worth another thread; sizes may be dynamic.
   auto type = cast<MemRefType>(rows.getType());
   int64_t elements = type.isDynamicDim(1) ? 1024 : type.getDimSize(1);
-  int64_t grain = std::max<int64_t>(1, kElementsOfRange / elements);
-  emit.forRanges(emit.dim(position, 0), grain, kMostRanges,
-                 [&](Value, Value low, Value high) {
-                   emit.forEach(low, high, combineToken);
-                 });
+  forRanges(emit, emit.dim(position, 0), {elements},
+            [&](Value, Value low, Value high) {
+              emit.forEach(low, high, combineToken);
+            });
 }
 
 namespace {

@@ -9,7 +9,7 @@
 #ifndef MOE_LIB_CONVERSION_MOETOLOOPS_MOETOLOOPS_H
 #define MOE_LIB_CONVERSION_MOETOLOOPS_MOETOLOOPS_H
 
-#include "MoE/Transforms/Utils/LoopEmitter.h"
+#include "MoE/Transforms/Utils/RowLoop.h"
 
 namespace mlir::moe {
 
@@ -20,10 +20,6 @@ void emitDispatch(LoopEmitter &emit, DispatchOp op);
 void emitCombine(LoopEmitter &emit, CombineOp op);
 void emitAuxLoss(LoopEmitter &emit, AuxLossOp op);
 void emitQuantizeRows(LoopEmitter &emit, QuantizeRowsOp op);
-
-/// Ranges of tokens or rows that threads share, and the number of elements that
-/// makes one worth it.
-constexpr int64_t kMostRanges = 64, kElementsOfRange = 16384;
 
 /// The norm of `count` weights that `weight(i)` yields (0 for those left out),
 /// with the eps of `attr`.

@@ -28,11 +28,11 @@ public:
         sums(op.getInto()[2]) {}
 
   void run() {
-    int64_t grain = std::max<int64_t>(1, kElementsOfRange / op.getNumColumns());
-    emit.forRanges(emit.dim(op.getX(), 0), grain, kMostRanges,
-                   [&](Value, Value low, Value high) {
-                     emit.forEach(low, high, [&](Value row) { quantize(row); });
-                   });
+    RowLoop::create(emit, emit.dim(op.getX(), 0), {op.getNumColumns()},
+                    [&](Value, Value low, Value high) {
+                      emit.forEach(low, high,
+                                   [&](Value row) { quantize(row); });
+                    });
   }
 
 private:

@@ -42,22 +42,21 @@ public:
     Value groupScores;
     if (auto limit = op.getGroupLimit())
       groupScores = emit.alloc({kMostRanges, limit->getGroups()}, f32);
-    // Operations of a token, roughly; some tens of microseconds of them.
-    int64_t cost = experts * (topK + 8);
-    int64_t grain = std::max<int64_t>(1, 32768 / cost);
-    emit.forRanges(emit.dim(op.getLogits(), 0), grain, kMostRanges,
-                   [&](Value range, Value low, Value high) {
-                     z = emit.row(logits, range);
-                     key = emit.row(keys, range);
-                     s = scores ? emit.row(scores, range) : Value();
-                     if (marks)
-                       taken = emit.row(marks, range);
-                     if (orders)
-                       order = emit.row(orders, range);
-                     if (groupScores)
-                       groupScore = emit.row(groupScores, range);
-                     emitTokens(low, high);
-                   });
+    // Each pass over the scores costs about half a step per expert.
+    RowCost cost = {experts * (topK + 8) / 2};
+    RowLoop::create(emit, emit.dim(op.getLogits(), 0), cost,
+                    [&](Value range, Value low, Value high) {
+                      z = emit.row(logits, range);
+                      key = emit.row(keys, range);
+                      s = scores ? emit.row(scores, range) : Value();
+                      if (marks)
+                        taken = emit.row(marks, range);
+                      if (orders)
+                        order = emit.row(orders, range);
+                      if (groupScores)
+                        groupScore = emit.row(groupScores, range);
+                      emitTokens(low, high);
+                    });
   }
 
 private:

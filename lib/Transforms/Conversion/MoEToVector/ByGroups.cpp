@@ -40,10 +40,10 @@ public:
       : emit(emit), work(emit, op), groups(work.getNumGroups()),
         panels(work.getNumPanels()) {}
 
-  void run(int64_t maxRanges) {
+  void run(Value mostRanges) {
     start = emit.alloc({groups + 1}, emit.getIndexType());
     Value total = computeStarts();
-    Value ranges = countRanges(total, maxRanges);
+    Value ranges = countRanges(total, mostRanges);
     emit.forParallel(ranges, [&](Value i) {
       auto [low, high] = emit.cut(total, i, ranges);
       emitRange(low, high);
@@ -53,12 +53,11 @@ public:
 private:
   /// Ranges of about two panels that are only read, since to find the group of
   /// a range takes time too. But threads share a few panels as well.
-  Value countRanges(Value total, int64_t most) {
+  Value countRanges(Value total, Value most) {
     Value wanted =
         arith::CeilDivUIOp::create(emit, total, emit.index(2 * kRowsOfReading));
-    wanted = emit.minSigned(emit.maxSigned(wanted, emit.index(kFewestRanges)),
-                            emit.index(most));
-    return emit.minSigned(wanted, total);
+    wanted = emit.maxSigned(wanted, emit.index(kFewestRanges));
+    return emit.minSigned(emit.minSigned(wanted, most), total);
   }
 
   /// How the work of a group is cut.
@@ -154,6 +153,6 @@ private:
 } // namespace
 
 void moe::emitByGroups(LoopEmitter &emit, GroupedMatmulOp op,
-                       int64_t maxRanges) {
-  UnitLoops(emit, op).run(maxRanges);
+                       Value mostRanges) {
+  UnitLoops(emit, op).run(mostRanges);
 }

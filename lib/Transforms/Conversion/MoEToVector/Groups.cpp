@@ -51,7 +51,8 @@ Value Groups::countBlocks(Value rows) {
 }
 
 void Groups::emitBlocks(KernelTask &task, std::pair<Value, Value> rows,
-                        std::pair<Value, Value> blocks, Value next) {
+                        std::pair<Value, Value> blocks, Value next,
+                        int64_t fewest) {
   int64_t most = op.getSchedule()->getRowBlock();
   Value all = countBlocks(rows.second);
   Value perBlock = planPrefetch(task, rows.second, all);
@@ -59,22 +60,44 @@ void Groups::emitBlocks(KernelTask &task, std::pair<Value, Value> rows,
   emit.forEach(blocks.first, blocks.second, [&](Value i) {
     task.prefetch = emit.add(first, emit.mul(toI64(i), perBlock));
     auto [low, end] = emit.cut(rows.second, i, all);
-    Value count = emit.sub(end, low);
     task.firstRow = emit.add(rows.first, low);
-    auto cases = llvm::to_vector(llvm::seq<int64_t>(1, most));
-    auto choose = scf::IndexSwitchOp::create(emit, TypeRange(), count, cases,
-                                             cases.size());
-    auto emitCase = [&](Region &region, int64_t numRows) {
-      OpBuilder::InsertionGuard guard(emit);
-      emit.setInsertionPointToStart(&region.emplaceBlock());
-      task.numRows = numRows;
-      emitMicroKernel(emit, op, task);
-      scf::YieldOp::create(emit);
-    };
-    for (auto [numRows, region] :
-         llvm::zip_equal(cases, choose.getCaseRegions()))
-      emitCase(region, numRows);
-    emitCase(choose.getDefaultRegion(), most);
+    emitBlock(task, emit.sub(end, low), fewest, most);
+  });
+}
+
+/// A block of `count` rows, at most `most`.
+void Groups::emitBlock(KernelTask &task, Value count, int64_t fewest,
+                       int64_t most) {
+  auto emitKernel = [&](int64_t numRows) {
+    task.numRows = numRows;
+    emitMicroKernel(emit, op, task);
+  };
+  auto emitRowByRow = [&] {
+    Value first = task.firstRow;
+    emit.forEach(emit.index(0), count, [&](Value i) {
+      task.firstRow = emit.add(first, i);
+      emitKernel(1);
+    });
+    task.firstRow = first;
+  };
+  // With all numbers from 1 on, the last needs no comparison.
+  int64_t end = fewest == 1 ? most : most + 1;
+  auto cases = llvm::to_vector(llvm::seq(fewest, end));
+  auto choose =
+      scf::IndexSwitchOp::create(emit, TypeRange(), count, cases, cases.size());
+  auto emitCase = [&](Region &region, function_ref<void()> body) {
+    OpBuilder::InsertionGuard guard(emit);
+    emit.setInsertionPointToStart(&region.emplaceBlock());
+    body();
+    scf::YieldOp::create(emit);
+  };
+  for (auto [numRows, region] : llvm::zip_equal(cases, choose.getCaseRegions()))
+    emitCase(region, [&, numRows = numRows] { emitKernel(numRows); });
+  emitCase(choose.getDefaultRegion(), [&] {
+    if (fewest == 1)
+      emitKernel(most);
+    else
+      emitRowByRow();
   });
 }
 

@@ -39,11 +39,14 @@ public:
   /// The blocks of `rows` rows: their sizes differ by at most one.
   Value countBlocks(Value rows);
   /// Blocks [first, end) of `rows`, (first, count), times a panel. With all
-  /// blocks, the panel at `next` comes into the cache.
+  /// blocks, the panel at `next` comes into the cache. Blocks of less than
+  /// `fewest` rows are multiplied row by row, with less code.
   void emitBlocks(KernelTask &task, std::pair<Value, Value> rows,
-                  std::pair<Value, Value> blocks, Value next);
+                  std::pair<Value, Value> blocks, Value next,
+                  int64_t fewest = 1);
 
 private:
+  void emitBlock(KernelTask &task, Value count, int64_t fewest, int64_t most);
   int64_t countRowsOfReading();
   Value planPrefetch(KernelTask &task, Value rows, Value blocks);
   Value slice(Value operand, Value group);
@@ -54,8 +57,11 @@ private:
   BankType bank;
 };
 
-/// Emits a grouped matmul as units of one group and panel, in their order.
-void emitByGroups(LoopEmitter &emit, GroupedMatmulOp op, int64_t maxRanges);
+/// Emits a grouped matmul as units of one group and panel, in their order: in
+/// at most so many ranges.
+void emitByGroups(LoopEmitter &emit, GroupedMatmulOp op, Value mostRanges);
+/// Emits a dense matmul as ranges of rows; as units of panels if that are few.
+void emitByRows(LoopEmitter &emit, GroupedMatmulOp op, int64_t maxRanges);
 /// Emits a grouped matmul with targets as ranges of panels.
 void emitByTargets(LoopEmitter &emit, GroupedMatmulOp op);
 

@@ -48,8 +48,10 @@ private:
     return emit.select(exists, number, emit.index(0));
   }
 
-  /// What is added to comes into the cache while the sums are computed: it is
-  /// anywhere, and nothing else would ask for it early.
+  /// What is added to comes into the second-level cache while the sums are
+  /// computed: it is anywhere, and nothing else would ask for it early. In the
+  /// first one, rows a multiple of a page apart would push out each other and
+  /// the panel.
   void fetchTargets() {
     Value firstColumn = emit.mul(task.panel, emit.index(packed.getPanel()));
     for (Value row : rows)
@@ -57,7 +59,7 @@ private:
         memref::PrefetchOp::create(
             emit, op.getInit(),
             ValueRange{row, emit.add(firstColumn, emit.index(v * lanes))},
-            /*isWrite=*/true, /*localityHint=*/3, /*isDataCache=*/true);
+            /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
   }
 
   VectorType vectorOf(Type element) { return VectorType::get(lanes, element); }

@@ -34,8 +34,10 @@ struct ConvertMoEToVectorPass
       LoopEmitter emit(op.getLoc(), op);
       if (op.getTargets())
         emitByTargets(emit, op);
+      else if (op.getSchedule()->getOrder() == WorkOrder::Rows)
+        emitByRows(emit, op, maxRanges);
       else
-        emitByGroups(emit, op, maxRanges);
+        emitByGroups(emit, op, emit.index(maxRanges));
       op.erase();
       ++numKernels;
     }
@@ -72,6 +74,11 @@ private:
                  "expected panels of whole vectors with the depth of "
                  "the dot instruction, but got ")
              << packed << " and " << schedule << " [moe-to-vector-schedule]";
+    if (schedule.getOrder() == WorkOrder::Rows && !op.isDense())
+      return op.emitOpError(
+          "expected 'order = rows' only of one group with all "
+          "rows in their order; use 'order = panels' "
+          "[moe-to-vector-order]");
     return success();
   }
 };

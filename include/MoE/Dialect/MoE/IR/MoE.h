@@ -83,6 +83,9 @@ inline constexpr llvm::StringLiteral kWorkspace = "moe.workspace";
 inline constexpr llvm::StringLiteral kChecks = "moe.checks";
 /// On modules: the messages of hoisted assertions; the first has number 1.
 inline constexpr llvm::StringLiteral kMessages = "moe.messages";
+/// On parallel loops over ranges of rows: what a row costs, and how many a
+/// range should have at least (Utils/RowLoop.h).
+inline constexpr llvm::StringLiteral kRowLoop = "moe.row_loop";
 } // namespace attr
 
 /// The element type that a moe_dtype stands for; null if it stands for none.

@@ -322,6 +322,10 @@ def MoE_Dot : MoE_Enum<"Dot", "the instruction that multiplies and adds", [
   I32EnumAttrCase<"I8Quads", 2, "i8_quads">]>;
 def MoE_DotAttr : MoE_EnumAttr<MoE_Dot, "dot">;
 
+def MoE_WorkOrder : MoE_Enum<"WorkOrder", "what threads share of a matmul", [
+  I32EnumAttrCase<"Panels", 0, "panels">,
+  I32EnumAttrCase<"Rows", 1, "rows">]>;
+
 def MoE_CPUScheduleAttr : MoE_Attr<"CPUSchedule", "cpu_schedule"> {
   let summary = "how a grouped matmul runs on a CPU";
   let description = [{
@@ -329,12 +333,18 @@ def MoE_CPUScheduleAttr : MoE_Attr<"CPUSchedule", "cpu_schedule"> {
     of `lanes` f32 elements, and adds products with the instruction `dot`. Rows
     of a group are split evenly into blocks of at most `row_block`.
 
+    Threads share the panels, or, with `order = rows`, the rows, if there are
+    enough of them, all panels for some rows at a time: what follows can then
+    read these rows at once. That is for one group whose bank stays in a cache.
+
     ```
     #moe.cpu_schedule<row_block = 6, lanes = 16, dot = fma>
     ```
   }];
   let parameters = (ins "int64_t":$row_block, "int64_t":$lanes,
-                        "::mlir::moe::Dot":$dot);
+                        "::mlir::moe::Dot":$dot,
+                        DefaultValuedParameter<"::mlir::moe::WorkOrder",
+                            "::mlir::moe::WorkOrder::Panels">:$order);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

@@ -603,6 +603,11 @@ def MoE_GroupedMatmulOp : MoE_Op<"grouped_matmul", [
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
     bool hasBody() { return !getBody().empty(); }
     int64_t getNumGroups() { return getBankType().getNumExperts(); }
+    /// All rows, in their order, meet the one matrix of each bank.
+    bool isDense() {
+      return getNumGroups() == 1 && !getOffsets() && !getSource() &&
+             !getTargets();
+    }
     /// Type of the banks; all have the same shape.
     BankType getBankType() {
       return ::llvm::cast<BankType>(getBanks().front().getType());
