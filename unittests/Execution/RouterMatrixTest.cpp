@@ -20,6 +20,9 @@ using namespace moe::test;
 
 namespace {
 
+/// The same numbers in every run.
+std::mt19937_64 makeRandom(uint64_t seed) { return std::mt19937_64(seed); }
+
 LayerSpec makeSpec() {
   LayerSpec spec;
   spec.experts = 37, spec.topK = 3, spec.hidden = 131, spec.width = 20;
@@ -62,7 +65,7 @@ protected:
 
   Tensor makeRows(int64_t tokens) {
     Tensor x(MOE_F32, {tokens, spec.hidden});
-    std::mt19937_64 random(7);
+    std::mt19937_64 random = makeRandom(7);
     std::normal_distribution<float> normal;
     for (int64_t i = 0, n = x.size(); i < n; ++i)
       x.f32()[i] = normal(random);
