@@ -556,3 +556,14 @@ func.func @entry(%ids: tensor<?x?xi64> {moe.name = "ids", moe.shape = ["batch", 
     attributes {moe.limits = [[["past", "seq"], "max"], [["past", "seq", "batch", "max"], 2147483647]]} {
   return %cache, %cache : tensor<?x4xf32>, tensor<?x4xf32>
 }
+
+// moe-row-loop-c1: the cheapest row and the longest range
+// CHECK-LABEL: func.func @row_loop(
+func.func @row_loop(%ranges: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  // CHECK: moe.row_loop = array<i64: 1, 2147483647>
+  scf.parallel (%i) = (%c0) to (%ranges) step (%c1) {
+  } {moe.row_loop = array<i64: 1, 2147483647>}
+  return
+}
