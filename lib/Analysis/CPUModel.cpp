@@ -81,16 +81,18 @@ double estimateCycles(const Tile &tile, int64_t banks) {
   return (cycles + bytesFromCache / 256) / dots;
 }
 
-/// Bytes of some columns of all banks over all of K.
-int64_t columnBytes(const MatmulShape &shape, int64_t columns) {
+/// Bytes of some columns of all banks over all of K; as a float, since sizes
+/// that a module claims may have any product.
+double columnBytes(const MatmulShape &shape, int64_t columns) {
   int64_t bits = shape.quantized ? shape.quantized.getBits()
                                  : shape.bankElement.getIntOrFloatBitWidth();
-  return columns * shape.banks * shape.depth * bits / 8;
+  return double(columns) * double(shape.banks) * double(shape.depth) *
+         double(bits) / 8;
 }
 
 /// Bytes of a panel and of the one that is fetched while it is in use.
-int64_t panelBytes(const Tile &tile, const CPUModel &model,
-                   const MatmulShape &shape) {
+double panelBytes(const Tile &tile, const CPUModel &model,
+                  const MatmulShape &shape) {
   return 2 * columnBytes(shape, tile.vectors * model.lanes);
 }
 
@@ -124,7 +126,7 @@ MatmulSchedule moe::chooseSchedule(const CPUModel &model,
       if (countRegisters(tile, shape) > model.registers ||
           (vectors > 1 && (vectors - 1) * model.lanes >= shape.columns) ||
           (vectors > 1 &&
-           panelBytes(tile, model, shape) > model.l2Bytes * 6 / 10))
+           panelBytes(tile, model, shape) > double(model.l2Bytes) * 0.6))
         continue;
       double cycles = estimateCycles(tile, shape.banks);
       if (cycles < bestCycles) {
@@ -137,7 +139,7 @@ MatmulSchedule moe::chooseSchedule(const CPUModel &model,
   // All of the banks is read for each few rows: from the second-level cache, of
   // which these rows take a part too.
   if (shape.isReadByRows &&
-      columnBytes(shape, shape.columns) <= model.l2Bytes / 2)
+      columnBytes(shape, shape.columns) <= double(model.l2Bytes) / 2)
     schedule.order = WorkOrder::Rows;
   return schedule;
 }

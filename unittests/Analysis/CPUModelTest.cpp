@@ -79,6 +79,8 @@ TEST_F(CPUModelTest, RowsPassBySmallMatrices) {
   EXPECT_EQ(chooseSchedule(model, router).order, WorkOrder::Rows);
   router.columns = 129;
   EXPECT_EQ(chooseSchedule(model, router).order, WorkOrder::Panels);
+  router.columns = router.depth = 1LL << 31; // no product of 63 bits
+  EXPECT_EQ(chooseSchedule(model, router).order, WorkOrder::Panels);
 }
 
 TEST_F(CPUModelTest, KernelsFitTheRegisters) {

@@ -164,7 +164,8 @@ class FuseRowLoopsPass
         return false;
     // A vector may be something else than a number for each row.
     auto isMatrix = [](Value buffer) {
-      return cast<MemRefType>(buffer.getType()).getRank() >= 2;
+      auto type = dyn_cast<MemRefType>(buffer.getType());
+      return type && type.getRank() >= 2;
     };
     return !accesses.conflictWith(Accesses(second.op), isMatrix);
   }

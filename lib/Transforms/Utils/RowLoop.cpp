@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "MoE/Transforms/Utils/RowLoop.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 using namespace mlir::moe;
@@ -49,21 +50,19 @@ void RowLoop::create(LoopEmitter &emit, Value rows, RowCost cost,
                 emit.getDenseI64ArrayAttr({cost.perRow, cost.fewest}));
 }
 
-/// The first operand of the operation of type Op that yields `value`; null if
-/// something else does.
-template <typename Op> static Value firstOperandOf(Value value) {
-  auto op = value ? value.getDefiningOp<Op>() : Op();
-  return op ? op->getOperand(0) : Value();
-}
-
 std::optional<RowLoop> RowLoop::match(Operation *op) {
   auto loop = dyn_cast<scf::ParallelOp>(op);
   auto cost = op->getAttrOfType<DenseI64ArrayAttr>(attr::kRowLoop);
-  if (!loop || !cost || loop.getUpperBound().size() != 1)
+  // Another loop may have the attribute; then it stays alone.
+  if (!loop || !cost || loop.getNumLoops() != 1 || loop.getNumResults() != 0 ||
+      !isConstantIntValue(loop.getLowerBound().front(), 0) ||
+      !isConstantIntValue(loop.getStep().front(), 1))
     return std::nullopt;
-  Value wanted = firstOperandOf<arith::MinSIOp>(loop.getUpperBound().front());
-  Value rows = firstOperandOf<arith::CeilDivUIOp>(wanted);
-  if (!rows)
+  auto ranges = loop.getUpperBound().front().getDefiningOp<arith::MinSIOp>();
+  if (!ranges || !isConstantIntValue(ranges.getRhs(), kMostRanges))
     return std::nullopt;
-  return RowLoop{loop, rows, {cost[0], cost[1]}};
+  auto wanted = ranges.getLhs().getDefiningOp<arith::CeilDivUIOp>();
+  if (!wanted)
+    return std::nullopt;
+  return RowLoop{loop, wanted.getLhs(), {cost[0], cost[1]}};
 }

@@ -122,3 +122,23 @@ func.func @same(%x: memref<8x8xf32>) {
   moe.router %z into(%w, %ids) {top_k = 1 : i64, score = #moe.score<softmax>} : (memref<8x8xf32>, memref<8x1xf32>, memref<8x1xi32>) -> ()
   return
 }
+
+// A loop that others wrote: it has room for 8 ranges, not for 64.
+// CHECK-LABEL: func.func @foreign(
+// CHECK: moe.row_loop = array<i64: 8, 1>
+// CHECK: moe.row_loop = array<i64: 2, 1>
+func.func @foreign(%x: memref<8x8xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %c = memref.alloc() : memref<8x8xi8>
+  %s = memref.alloc() : memref<8xf32>
+  %g = memref.alloc() : memref<8x1xi32>
+  moe.quantize_rows %x into(%c, %s, %g) : (memref<8x8xf32>, memref<8x8xi8>, memref<8xf32>, memref<8x1xi32>) -> ()
+  %rows = memref.dim %x, %c0 : memref<8x8xf32>
+  %wanted = arith.ceildivui %rows, %c1 : index
+  %ranges = arith.minsi %wanted, %c8 : index
+  scf.parallel (%i) = (%c0) to (%ranges) step (%c1) {
+  } {moe.row_loop = array<i64: 2, 1>}
+  return
+}
