@@ -81,7 +81,7 @@ tools = [ToolSubst("moe-opt", limited(find("moe-opt")),
                    extra_args=opt_flags())]
 # The other tools are optional parts of a build; tests of theirs say
 # "REQUIRES: moe-run".
-for name in ["moe-bench", "moe-run", "moe-translate"]:
+for name in ["moe-bench", "moe-check-module", "moe-run", "moe-translate"]:
     if os.path.exists(find(name)):
         config.available_features.add(name)
         tools.append(ToolSubst(name, limited(find(name))))

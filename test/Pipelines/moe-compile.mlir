@@ -47,8 +47,8 @@
 // grouped, and the weights packed for them.
 // GROUPED-NOT: moe.experts
 // GROUPED: func.func private @layer(
-// GROUPED-COUNT-1: linalg.exp
-// GROUPED-NOT: linalg.exp
+// GROUPED-COUNT-1: math.exp
+// GROUPED-NOT: math.exp
 // GROUPED: func.func private @bank_layer(
 // GROUPED-COUNT-2: moe.grouped_matmul {{.*}}schedule = #moe.cpu_schedule
 // GROUPED-NOT: moe.experts

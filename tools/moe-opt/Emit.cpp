@@ -10,6 +10,7 @@
 #include "MoE/Runtime/Abi.h"
 #include "MoE/Target/Header.h"
 #include "MoE/Target/Object.h"
+#include "MoE/Transforms/PassFailures.h"
 #include "MoE/Transforms/Pipelines.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -47,6 +48,12 @@ Error moe::checkEmitOptions(const EmitOptions &options) {
     return invalidInput("--emit=obj and --emit=so write a file, but there is "
                         "no -o; name one [moe-emit-output]");
   return Error::success();
+}
+
+Error moe::makeDefectError() {
+  return makeError(MOE_INTERNAL,
+                   "the passes failed because of a defect of moe-mlir, as said "
+                   "above; report it [moe-internal-passes]");
 }
 
 static Expected<mlir::moe::CPUTarget> chooseTarget(const std::string &cpu) {
@@ -87,8 +94,15 @@ static Expected<bool> compile(mlir::ModuleOp module, const EmitOptions &options,
   if (compileOptions.targetL2Bytes == 0)
     compileOptions.targetL2Bytes = target.l2Bytes;
   mlir::PassManager passes(module.getContext());
+  std::atomic<bool> isDefect = false;
+  passes.addInstrumentation(
+      std::make_unique<mlir::moe::PassFailures>(isDefect));
   mlir::moe::buildCompilePipeline(passes, compileOptions);
-  return succeeded(passes.run(module));
+  if (succeeded(passes.run(module)))
+    return true;
+  if (isDefect)
+    return makeDefectError();
+  return false;
 }
 
 /// Lets no other symbol of `module` have `name`.
@@ -242,6 +256,7 @@ Expected<bool> moe::emitModule(StringRef text, const EmitOptions &options,
   if (!target)
     return target.takeError();
   mlir::MLIRContext context(registry);
+  context.printOpOnDiagnostic(false);
   if (report)
     report->collectFrom(context);
   SourceMgr sources;

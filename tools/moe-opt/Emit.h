@@ -40,6 +40,9 @@ llvm::Expected<bool> emitModule(llvm::StringRef text,
                                 const mlir::DialectRegistry &registry,
                                 mlir::moe::Report *report);
 
+/// What a pass failed of that should not fail: see mlir::moe::PassFailures.
+llvm::Error makeDefectError();
+
 } // namespace moe
 
 #endif // MOE_TOOLS_MOEOPT_EMIT_H

@@ -10,6 +10,7 @@
 #include "MoE/InitAllDialects.h"
 #include "MoE/InitAllPasses.h"
 #include "MoE/Runtime/Abi.h"
+#include "MoE/Transforms/PassFailures.h"
 #include "MoE/Transforms/Report.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "support/ExitCode.h"
@@ -132,24 +133,35 @@ static Error checkOptions(StringRef input, const moe::EmitOptions &emit,
   return moe::checkOutputs({header, report}, input.str());
 }
 
-/// What --emit compiles is the text that the passes of the command line leave:
-/// with it go the places in the input that diagnostics and the report name.
-static void keepLocations() {
-  llvm::cl::Option *option =
-      llvm::cl::getRegisteredOptions().lookup("mlir-print-debuginfo");
+/// Gives a flag of MLIR's that the command line does not have another default.
+static void setDefault(StringRef flag, StringRef value) {
+  llvm::cl::Option *option = llvm::cl::getRegisteredOptions().lookup(flag);
   if (option && option->getNumOccurrences() == 0)
-    option->addOccurrence(/*pos=*/0, option->ArgStr, "true");
+    option->addOccurrence(/*pos=*/0, option->ArgStr, value);
 }
 
-/// Has the report collect what the passes of the command line say.
-static void collect(mlir::moe::Report &report,
+/// Has the report, if there is one, collect what the passes of the command line
+/// say, and sets `isDefect`, if there is one, when one fails that should not.
+static void observe(mlir::moe::Report *report, std::atomic<bool> *isDefect,
                     mlir::MlirOptMainConfig &config) {
   // What the context had before its passes are set up is not kept.
   config.setPassPipelineSetupFn(
-      [&report, given = config](mlir::PassManager &passes) {
-        report.collectFrom(*passes.getContext());
+      [report, isDefect, given = config](mlir::PassManager &passes) {
+        if (report)
+          report->collectFrom(*passes.getContext());
+        if (isDefect)
+          passes.addInstrumentation(
+              std::make_unique<mlir::moe::PassFailures>(*isDefect));
         return given.setupPassPipeline(passes);
       });
+}
+
+/// Whether the passes are those of --moe-compile: single passes may be asked
+/// for what they cannot do.
+static bool runsPipeline(llvm::ArrayRef<char *> arguments) {
+  return llvm::any_of(arguments, [](StringRef argument) {
+    return argument.contains("moe-compile");
+  });
 }
 
 /// Writes the report, if one is asked for.
@@ -163,23 +175,31 @@ static Error writeReport(const mlir::moe::Report &report) {
 static Expected<bool> runPasses(StringRef input, const std::string &output,
                                 mlir::DialectRegistry &registry,
                                 mlir::MlirOptMainConfig &config,
-                                mlir::moe::Report &report) {
+                                bool isPipeline, mlir::moe::Report &report) {
   Expected<moe::EmitOptions> emit = readEmitOptions(output);
   if (!emit)
     return emit.takeError();
   if (Error error = checkOptions(input, *emit, config))
     return std::move(error);
+  // Operations can be longer than what is wrong with them.
+  setDefault("mlir-print-op-on-diagnostic", "false");
+  // What --emit compiles is the text that the passes of the command line leave:
+  // with it go the places in the input that diagnostics and the report name.
   if (emit->kind != moe::EmitKind::MLIR)
-    keepLocations();
-  if (reportFile.getNumOccurrences())
-    collect(report, config);
+    setDefault("mlir-print-debuginfo", "true");
+  std::atomic<bool> isDefect = false;
+  observe(reportFile.getNumOccurrences() ? &report : nullptr,
+          isPipeline ? &isDefect : nullptr, config);
   auto buffer = readInput(input);
   if (!buffer)
     return buffer.takeError();
   std::string text;
   llvm::raw_string_ostream os(text);
-  if (failed(mlir::MlirOptMain(os, std::move(*buffer), registry, config)))
+  if (failed(mlir::MlirOptMain(os, std::move(*buffer), registry, config))) {
+    if (isDefect)
+      return moe::makeDefectError();
     return false;
+  }
   if (emit->kind != moe::EmitKind::MLIR)
     return moe::emitModule(text, *emit, registry,
                            reportFile.getNumOccurrences() ? &report : nullptr);
@@ -205,7 +225,9 @@ int main(int argc, char **argv) {
     return mlir::asMainReturnCode(
         mlir::MlirOptMain(argc, argv, input, output, registry));
   mlir::moe::Report report;
-  Expected<bool> succeeded = runPasses(input, output, registry, config, report);
+  bool isPipeline = runsPipeline(llvm::ArrayRef(argv, argc));
+  Expected<bool> succeeded =
+      runPasses(input, output, registry, config, isPipeline, report);
   if (!succeeded)
     return int(moe::reportError("moe-opt", succeeded.takeError()));
   // Also when a pass failed: it may say why.

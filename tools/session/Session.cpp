@@ -12,9 +12,9 @@
 #include "MoE/Import/HuggingFace.h"
 #include "MoE/InitAllDialects.h"
 #include "MoE/Target/Object.h"
+#include "MoE/Transforms/PassFailures.h"
 #include "MoE/Transforms/Pipelines.h"
 #include "Reference.h"
-#include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "support/SourceText.h"
@@ -268,11 +268,14 @@ Session::Impl::compile(mlir::ModuleOp module, const SessionOptions &options) {
   compileOptions.reference = options.reference;
   mlir::PassManager passes(module.getContext());
   // Verifying after each pass takes as long as all passes; tests of the passes
-  // do.
+  // do. The pipeline does after each level.
   passes.enableVerifier(false);
+  std::atomic<bool> isDefect = false;
+  passes.addInstrumentation(
+      std::make_unique<mlir::moe::PassFailures>(isDefect));
   mlir::moe::buildCompilePipeline(passes, compileOptions);
-  if (mlir::failed(passes.run(module)) || mlir::failed(mlir::verify(module)))
-    return diagnostics.take(compileFailure(),
+  if (mlir::failed(passes.run(module)))
+    return diagnostics.take(isDefect ? MOE_INTERNAL : compileFailure(),
                             "the module could not be compiled");
   mlir::moe::Objects objects = mlir::moe::emitObjects(module, target);
   if (objects.empty())
@@ -417,7 +420,10 @@ namespace {
 mlir::MLIRContext &initialize(std::optional<mlir::MLIRContext> &context) {
   mlir::DialectRegistry registry;
   mlir::moe::registerAllDialects(registry);
-  return context.emplace(registry);
+  context.emplace(registry);
+  // Operations can be longer than what is wrong with them.
+  context->printOpOnDiagnostic(false);
+  return *context;
 }
 } // namespace
 

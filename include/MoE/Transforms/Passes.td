@@ -30,6 +30,26 @@ def AccountFlopsPass : Pass<"moe-account-flops"> {
     Statistic<"numAccounted", "accounted", "matmuls that were looked at">];
 }
 
+def ExpandMathPass : Pass<"moe-expand-math", "::mlir::ModuleOp"> {
+  let summary = "expresses functions that no later pass lowers by others";
+  let description = [{
+    Functions of bf16 and f16 are computed in f32. A clamp becomes a maximum and a
+    minimum, a power with an integer exponent one with a real exponent, and
+    `log1p` and `expm1`, which upstream computes as log(1 + x) and exp(x) - 1, a
+    form that is accurate near 0 (W. Kahan): with u = 1 + x, log1p(x) is
+    log(u) * x / (u - 1), and with u = exp(x), expm1(x) is (u - 1) * x / log(u).
+    With `library` these two become calls of the C library.
+
+    *Expects* any level. *Never fails.*
+  }];
+  let options = [
+    Option<"library", "library", "bool", /*default=*/"false",
+           "call the C library for log1p and expm1">];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::func::FuncDialect",
+                           "::mlir::math::MathDialect"];
+}
+
 def ApproximateMathPass : Pass<"moe-approximate-math"> {
   let summary = "computes functions of activations by polynomials";
   let description = [{
@@ -40,6 +60,22 @@ def ApproximateMathPass : Pass<"moe-approximate-math"> {
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect",
                            "::mlir::vector::VectorDialect"];
+}
+
+def AssignDestinationsPass : Pass<"moe-assign-destinations"> {
+  let summary = "gives tensors that leave branches and loops one place";
+  let description = [{
+    Every tensor that an `scf.if` or `scf.index_switch` yields is copied to a
+    tensor that is made before it, and every tensor that an `scf.for` carries to
+    what it was before: then bufferization finds one buffer for it. A copy costs
+    nothing where the value is computed in place.
+
+    *Expects* tensors. *Fails when* a size is not the same in all branches or
+    iterations, or cannot be told, and for a `scf.while` that carries tensors.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
 }
 
 def BufferizeEntriesPass : Pass<"moe-bufferize-entries", "::mlir::ModuleOp"> {
@@ -358,16 +394,39 @@ def LowerMemRefsPass : Pass<"moe-lower-memrefs"> {
                            "::mlir::memref::MemRefDialect"];
 }
 
+def FoldBanksPass : Pass<"moe-fold-banks", "::mlir::ModuleOp"> {
+  let summary = "turns views of weights into windows of checkpoint tensors";
+  let description = [{
+    A `moe.make_bank` of weights, or of slices of one stacked weight with equal
+    distances, becomes a `moe.weight` of its own, whose sources are the windows
+    that the slices are. A bank that is only read by `moe.transpose_bank` is
+    declared transposed, wherever it is passed to; one that is also read as it is
+    becomes two weights. Nothing is copied or computed for it: the loader reads
+    elements where they lie.
+
+    *Expects* the graph level. *Leaves alone* banks of other values. *Never
+    fails.*
+  }];
+  let dependentDialects = ["::mlir::moe::MoEDialect"];
+  let statistics = [
+    Statistic<"numFolded", "folded", "banks that became weights">,
+    Statistic<"numMade", "made", "banks of other values">,
+    Statistic<"numTransposed", "transposed", "weights that are declared "
+              "transposed">];
+}
+
 def GroupDensePass : Pass<"moe-group-dense", "::mlir::ModuleOp"> {
   let summary = "turns dense matmuls into grouped matmuls of one group";
   let description = [{
-    A matrix that is a `moe.weight`, and that nothing reads but matmuls of f32
-    rows with its transpose, becomes a bank of one expert, wherever it is passed
+    A matrix that is a `moe.weight`, and that nothing reads but matmuls of rows
+    with it or its transpose, becomes a bank of one expert, wherever it is passed
     to, and its matmuls `moe.grouped_matmul` without offsets: they get the packed
-    layout and the kernels of experts. A matrix that something else reads too, as
-    a tied embedding, stays as it is.
+    layout and the kernels of experts. What a sum starts from becomes `elements`.
+    A matrix that something else reads too, as a tied embedding, stays as it is.
   }];
-  let dependentDialects = ["::mlir::moe::MoEDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::moe::MoEDialect",
+                           "::mlir::tensor::TensorDialect"];
   let statistics = [
     Statistic<"numGrouped", "grouped", "weights that became banks of one">,
     Statistic<"numMissed", "missed", "matrices that stayed as they are">];

@@ -32,6 +32,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "MoE/Analysis/CPUModel.h"
+#include "MoE/Dialect/MoE/Transforms/Matmul.h"
 #include "MoE/Transforms/Passes.h"
 #include "MoE/Transforms/Utils/LinalgLoops.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -97,7 +98,7 @@ bool isContiguousF32(Value value) {
 
 std::optional<Roles> findRoles(linalg::LinalgOp op) {
   auto maps = op.getIndexingMapsArray();
-  if (!op.hasPureBufferSemantics() || !linalg::isaContractionOpInterface(op) ||
+  if (!op.hasPureBufferSemantics() || !moe::isPlainContraction(op) ||
       !llvm::all_of(maps,
                     [](AffineMap m) { return m.isProjectedPermutation(); }))
     return std::nullopt;

@@ -30,6 +30,25 @@ Value bufferOf(Value memref) {
   return memref;
 }
 
+/// What a loop takes from outside where it accesses `memref`, whatever parts of
+/// it its iterations see.
+Value viewOf(Value memref, Operation *loop) {
+  while (auto view = memref.getDefiningOp<ViewLikeOpInterface>()) {
+    if (!loop->isAncestor(view) && !isa<memref::CastOp>(view))
+      break;
+    memref = view.getViewSource();
+  }
+  return memref;
+}
+
+/// Memory that is accessed: the buffer, and what is seen of it.
+struct Access {
+  Value buffer, view;
+  bool operator==(const Access &other) const {
+    return buffer == other.buffer && view == other.view;
+  }
+};
+
 /// Whether two buffers may share memory: an allocation is its own.
 bool mayOverlap(Value a, Value b) {
   auto isAllocation = [](Value buffer) {
@@ -51,17 +70,17 @@ bool mayOverlap(Value a, Value b) {
 /// The buffers that an operation, with those inside of it, reads and writes.
 class Accesses {
 public:
-  explicit Accesses(Operation *op) { isKnown = collect(op); }
+  explicit Accesses(Operation *op) : root(op) { isKnown = collect(op); }
 
   /// Whether the order of two operations can be seen in memory, apart from
-  /// buffers that both access and `isExempt` holds for.
+  /// what both see of the same buffer alike and `isExempt` holds for.
   bool conflictWith(const Accesses &other,
                     function_ref<bool(Value)> isExempt) const {
     auto meet = [&](const Accesses &one, const Accesses &two) {
-      return llvm::any_of(one.writes, [&](Value written) {
-        auto meets = [&](Value buffer) {
-          return mayOverlap(written, buffer) &&
-                 (written != buffer || !isExempt(buffer));
+      return llvm::any_of(one.writes, [&](const Access &written) {
+        auto meets = [&](const Access &access) {
+          return mayOverlap(written.buffer, access.buffer) &&
+                 !(written == access && isExempt(access.view));
         };
         return llvm::any_of(two.writes, meets) ||
                llvm::any_of(two.reads, meets);
@@ -100,12 +119,16 @@ private:
       if (isa_and_present<BankSliceOp, GetWeightOp>(buffer.getDefiningOp()))
         return true; // weights are never written
       bool isRead = isa<MemoryEffects::Read>(instance.getEffect());
-      (isRead ? reads : writes).insert(buffer);
+      Access access = {buffer, viewOf(instance.getValue(), root)};
+      SmallVector<Access> &accesses = isRead ? reads : writes;
+      if (!llvm::is_contained(accesses, access))
+        accesses.push_back(access);
       return true;
     });
   }
 
-  llvm::SmallSetVector<Value, 4> reads, writes;
+  Operation *root;
+  SmallVector<Access> reads, writes;
   bool isKnown;
 };
 
@@ -162,9 +185,10 @@ class FuseRowLoopsPass
          op = op->getNextNode())
       if (accesses.conflictWith(Accesses(op), none))
         return false;
-    // A vector may be something else than a number for each row.
-    auto isMatrix = [](Value buffer) {
-      auto type = dyn_cast<MemRefType>(buffer.getType());
+    // Of a matrix, a range of the loop touches the rows of the range alone. A
+    // vector may be something else than a number for each row.
+    auto isMatrix = [](Value view) {
+      auto type = dyn_cast<MemRefType>(view.getType());
       return type && type.getRank() >= 2;
     };
     return !accesses.conflictWith(Accesses(second.op), isMatrix);

@@ -14,7 +14,9 @@
 #include "MoE/Analysis/WeightFlow.h"
 #include "MoE/Dialect/MoE/Transforms/Matmul.h"
 #include "MoE/Transforms/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/PatternMatch.h"
 
 namespace mlir::moe {
@@ -42,13 +44,13 @@ static bool isMatrixOfBank(WeightFlow &flow) {
          });
 }
 
-/// Whether the weight is what rows of f32 are multiplied with.
+/// Whether the weight is what rows are multiplied with, in either order of its
+/// dimensions.
 static bool isWeightOfMatmul(OpOperand *use) {
   auto matmul = dyn_cast<linalg::LinalgOp>(use->getOwner());
-  return matmul && isRowsTimesWeight(matmul) &&
-         use == matmul.getDpsInputOperand(1) &&
-         matmul.getDpsInputs()[0] != use->get() &&
-         getElementTypeOrSelf(matmul.getDpsInits()[0].getType()).isF32();
+  auto product = matmul ? matchRowsTimesWeight(matmul) : std::nullopt;
+  return product && use == product->weight &&
+         product->rows->get() != use->get() && matmul.hasPureTensorSemantics();
 }
 
 /// Where a matrix is read: of a bank of one, where its slice is.
@@ -98,10 +100,12 @@ struct GroupDensePass : public moe::impl::GroupDensePassBase<GroupDensePass> {
 
 private:
   void group(WeightFlow &flow, ArrayRef<OpOperand *> reads) {
-    SmallVector<linalg::LinalgOp> matmuls =
-        llvm::map_to_vector(reads, [](OpOperand *use) {
-          return cast<linalg::LinalgOp>(use->getOwner());
-        });
+    // What is multiplied is not told from the type of a bank.
+    SmallVector<std::pair<linalg::LinalgOp, RowsTimesWeight>> matmuls;
+    for (OpOperand *use : reads) {
+      auto matmul = cast<linalg::LinalgOp>(use->getOwner());
+      matmuls.emplace_back(matmul, *matchRowsTimesWeight(matmul));
+    }
     // Before the products are replaced, which ends the reads.
     SmallVector<BankSliceOp> slices;
     for (OpOperand *read : flow.reads)
@@ -110,8 +114,8 @@ private:
     if (isMatrix(flow.getType()))
       makeBanks(flow);
     IRRewriter rewriter(&getContext());
-    for (linalg::LinalgOp matmul : matmuls)
-      replace(rewriter, matmul);
+    for (auto [matmul, product] : matmuls)
+      replace(rewriter, matmul, product);
     for (BankSliceOp slice : slices)
       rewriter.eraseOp(slice);
   }
@@ -125,28 +129,56 @@ private:
     flow.setType(BankType::get(shape, tensor.getElementType()));
   }
 
-  void replace(IRRewriter &rewriter, linalg::LinalgOp op) {
+  void replace(IRRewriter &rewriter, linalg::LinalgOp op,
+               const RowsTimesWeight &product) {
     rewriter.setInsertionPoint(op);
     Location loc = op.getLoc();
-    Value rows = op.getDpsInputs()[0], bank = op.getDpsInputs()[1];
+    Value bank = product.weight->get();
     if (auto slice = bank.getDefiningOp<BankSliceOp>())
       bank = slice.getBank();
-    // What the zeros were written to: all of it is written again.
-    auto fill = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
-    Value init = fill.getOutputs()[0];
+    if (product.isTransposed)
+      bank = TransposeBankOp::create(
+          rewriter, loc, cast<BankType>(bank.getType()).getTransposed(), bank);
+    // What the sum starts from is read as elements and left as it is.
+    Value start = op.getDpsInits()[0];
+    SmallVector<Value> elements;
+    if (!isZeroFilled(start))
+      elements.push_back(start);
+    Value init = chooseInit(rewriter, loc, start);
     auto grouped = GroupedMatmulOp::create(
-        rewriter, loc, init.getType(), rows, /*source=*/Value(),
+        rewriter, loc, init.getType(), product.rows->get(), /*source=*/Value(),
         /*row_sums=*/Value(), /*row_scales=*/Value(), bank,
         /*offsets=*/Value(), /*targets=*/Value(), ValueRange(), ValueRange(),
-        ValueRange(), init, CPUScheduleAttr());
-    {
-      OpBuilder::InsertionGuard guard(rewriter);
-      Type f32 = rewriter.getF32Type();
-      Block *body =
-          rewriter.createBlock(&grouped.getBody(), {}, {f32, f32}, {loc, loc});
-      YieldOp::create(rewriter, loc, body->getArgument(0));
-    }
+        elements, init, CPUScheduleAttr());
+    addBody(rewriter, grouped);
     rewriter.replaceOp(op, grouped.getResult(0));
+  }
+
+  /// What the zeros of `start` were written to, or new memory: all of it is
+  /// written again.
+  static Value chooseInit(IRRewriter &rewriter, Location loc, Value start) {
+    auto fill = start.getDefiningOp<linalg::FillOp>();
+    if (fill && isZeroFilled(start))
+      return fill.getOutputs()[0];
+    return tensor::EmptyOp::create(rewriter, loc,
+                                   tensor::getMixedSizes(rewriter, loc, start),
+                                   getElementTypeOrSelf(start.getType()));
+  }
+
+  /// The sum, and what it starts from, if that is an operand.
+  static void addBody(IRRewriter &rewriter, GroupedMatmulOp grouped) {
+    OpBuilder::InsertionGuard guard(rewriter);
+    Location loc = grouped.getLoc();
+    SmallVector<Type> types(grouped.getElements().size() + 2,
+                            rewriter.getF32Type());
+    Block *body =
+        rewriter.createBlock(&grouped.getBody(), {}, types,
+                             SmallVector<Location>(types.size(), loc));
+    Value result = body->getArgument(0);
+    if (!grouped.getElements().empty())
+      result =
+          arith::AddFOp::create(rewriter, loc, body->getArgument(1), result);
+    YieldOp::create(rewriter, loc, result);
   }
 };
 

@@ -19,6 +19,7 @@
 #include "MoE/Transforms/Passes.h"
 #include "MoE/Transforms/Utils/CalleesFirst.h"
 #include "MoE/Transforms/Utils/EntryValues.h"
+#include "MoE/Transforms/Utils/RoutingOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -93,6 +94,7 @@ private:
     messages = &texts;
     checks.clear();
     hoisted.clear();
+    written.clear();
     for (auto [function, isRecursive] : moe::getCalleesFirst(module))
       if (function->getParentOp() == module &&
           failed(hoist(function, isRecursive)))
@@ -107,6 +109,7 @@ private:
   LogicalResult hoist(func::FuncOp function, bool isRecursive) {
     if (auto name =
             function->getAttrOfType<FlatSymbolRefAttr>(moe::attr::kChecks)) {
+      written.insert(function); // as far as is known
       checks[function] = symbols->lookup<func::FuncOp>(name.getAttr());
       if (!checks[function])
         return function.emitError("expected a function ")
@@ -121,12 +124,22 @@ private:
       return function.emitError("expected no recursion, but got a function "
                                 "with assertions that calls itself "
                                 "[moe-hoist-assertions-recursion]");
+    if (llvm::any_of(asserting, [&](Operation *op) { return isWritten(op); }))
+      written.insert(function);
     for (Operation *op : asserting)
-      if (op->getBlock() != &function.getBody().front())
+      if (isWritten(op) && op->getBlock() != &function.getBody().front())
         return op->emitOpError("asserts in a loop or a branch, where it cannot "
                                "be checked on entry; move it to the body of "
                                "its function [moe-hoist-assertions-nested]");
     return createChecks(function, asserting);
+  }
+
+  /// Whether a module asserts something of its own in `op`, which holds where
+  /// it stands. What the compiler asserts of sizes must hold wherever it is.
+  bool isWritten(Operation *op) {
+    if (auto call = dyn_cast<func::CallOp>(op))
+      return written.contains(getCallee(call));
+    return !moe::assertsSlots(cast<cf::AssertOp>(op));
   }
 
   /// The assertions of a function and its calls of functions that have some, in
@@ -262,6 +275,7 @@ private:
   Messages *messages = nullptr;
   DenseMap<func::FuncOp, func::FuncOp> checks; ///< f -> @f.checks
   llvm::SetVector<func::FuncOp> hoisted;       ///< in this run
+  DenseSet<func::FuncOp> written; ///< have assertions that a module states
 };
 
 } // namespace

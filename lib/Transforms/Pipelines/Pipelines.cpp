@@ -8,6 +8,7 @@
 
 #include "MoE/Transforms/Pipelines.h"
 #include "MoE/Dialect/MoE/Transforms/Passes.h"
+#include "MoE/Transforms/PassFailures.h"
 #include "MoE/Transforms/Passes.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
@@ -18,12 +19,56 @@
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace mlir::moe;
 
+namespace {
+
+/// Refuses operations that no later pass lowers, while users still know them.
+struct CheckDialectsPass
+    : public PassWrapper<CheckDialectsPass, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(CheckDialectsPass)
+
+  StringRef getArgument() const override { return "moe-check-dialects"; }
+  StringRef getDescription() const override {
+    return "refuses operations that no later pass lowers";
+  }
+  void runOnOperation() override {
+    static const llvm::StringSet<> lowered = {
+        "affine", "arith", "bufferization", "builtin", "cf",  "func", "index",
+        "linalg", "llvm",  "math",          "memref",  "moe", "scf",  "tensor",
+        "ub",     "vector"};
+    WalkResult result = getOperation().walk([](Operation *op) {
+      if (lowered.contains(op->getName().getDialectNamespace()))
+        return WalkResult::advance();
+      op->emitOpError("is of a dialect that is not lowered here; expected "
+                      "func, linalg, tensor, arith, math, scf, cf, index, "
+                      "memref, vector and moe, so lower it to those first "
+                      "[moe-compile-dialect]");
+      return WalkResult::interrupt();
+    });
+    if (result.wasInterrupted())
+      return signalPassFailure();
+    markAllAnalysesPreserved();
+  }
+};
+
+} // namespace
+
+/// Upstream's canonicalization without a pattern that changes what a program
+/// computes: where the condition of an scf.while hands on the result of an
+/// scf.if twice, WhileMoveIfDown replaces both in the second region by what the
+/// other branch yields.
+static std::unique_ptr<Pass> createSimplifyPass() {
+  return createCanonicalizerPass(GreedyRewriteConfig(),
+                                 {"(anonymous namespace)::WhileMoveIfDown"});
+}
+
 /// Tensors become memrefs, in place wherever the analysis allows.
 static void addBufferization(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createAssignDestinationsPass());
   pm.addPass(createBufferizeEntriesPass());
   // Sizes are computed from what has them before a result's place replaces it:
   // the place has the size that is expected.
@@ -37,13 +82,13 @@ static void addBufferization(OpPassManager &pm) {
   pm.addPass(bufferization::createOneShotBufferizePass(options));
   // Loops stop carrying buffers that they update in place; only then do results
   // that are arguments show as such.
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createSimplifyPass());
   pm.addPass(createHoistResultsPass());
   // Copies of a buffer to itself fold only once the views agree.
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createSimplifyPass());
   pm.addPass(createCSEPass());
   pm.addPass(memref::createFoldMemRefAliasOpsPass());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createSimplifyPass());
 }
 
 static void addQuantization(OpPassManager &pm, const CompileOptions &options) {
@@ -60,6 +105,9 @@ static void addQuantization(OpPassManager &pm, const CompileOptions &options) {
 static void addLoweringToLLVM(OpPassManager &pm,
                               const CompileOptions &options) {
   pm.addNestedPass<func::FuncOp>(createConvertMoEToVectorPass());
+  ExpandMathPassOptions expandMath;
+  expandMath.library = options.reference;
+  pm.addPass(createExpandMathPass(expandMath));
   if (options.reference) {
     pm.addPass(createConvertMoEToReferencePass());
   } else {
@@ -77,7 +125,7 @@ static void addLoweringToLLVM(OpPassManager &pm,
   }
   pm.addNestedPass<func::FuncOp>(createLowerMemRefsPass());
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createSimplifyPass());
   pm.addPass(createCSEPass());
   // A call either fails before it computes or not at all.
   pm.addPass(createHoistAssertionsPass());
@@ -103,6 +151,8 @@ static void addLoweringToLLVM(OpPassManager &pm,
   expand.includeBf16 = true;
   structured.addPass(arith::createArithExpandOpsPass(expand));
   structured.addPass(createConvertMathToLLVMPass());
+  // Integer powers have functions of their own.
+  pm.addPass(createConvertMathToFuncs());
   // Of vectors it calls the library for each element, which it extracts.
   pm.addPass(createConvertMathToLibmPass());
   pm.nestAny().addPass(createConvertVectorToLLVMPass());
@@ -117,16 +167,18 @@ static void addLoweringToLLVM(OpPassManager &pm,
   integers.targetFeatures = options.targetFeatures;
   pm.addPass(createLowerBF16Pass(integers));
   OpPassManager &done = pm.nestAny();
-  done.addPass(createCanonicalizerPass());
+  done.addPass(createSimplifyPass());
   done.addPass(createCSEPass());
 }
 
 void moe::buildCompilePipeline(OpPassManager &pm,
                                const CompileOptions &options) {
+  pm.addPass(std::make_unique<CheckDialectsPass>());
   // graph: routing is explicit, weights are named, nothing is decided. No
   // common subexpressions on tensors: two uses of one filled tensor would
   // bufferize to a copy.
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createSimplifyPass());
+  pm.addPass(createVerifyLevelPass());
   if (options.stopAfter == Stage::Graph)
     return;
 
@@ -134,9 +186,12 @@ void moe::buildCompilePipeline(OpPassManager &pm,
   // any dialect are linalg from here on, which is what is tiled and bufferized.
   pm.addPass(createConvertElementwiseToLinalgPass());
   pm.addPass(createFuseExpertsPass());
+  pm.addNestedPass<func::FuncOp>(createNormalizeProductsPass());
+  pm.addPass(createFoldBanksPass());
   addQuantization(pm, options);
   pm.addPass(createPlanCapacityPass());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createSimplifyPass());
+  pm.addPass(createVerifyLevelPass());
   if (options.stopAfter == Stage::Planned)
     return;
 
@@ -144,6 +199,7 @@ void moe::buildCompilePipeline(OpPassManager &pm,
   if (!options.reference) {
     pm.addNestedPass<func::FuncOp>(createGroupMatmulsPass());
     pm.addPass(createGroupDensePass());
+    pm.addPass(createFoldBanksPass());
     NarrowRowsPassOptions narrow;
     narrow.activations = options.activations;
     pm.addNestedPass<func::FuncOp>(createNarrowRowsPass(narrow));
@@ -160,16 +216,19 @@ void moe::buildCompilePipeline(OpPassManager &pm,
   TileExpertsPassOptions tile;
   tile.rowTile = options.reference ? 0 : options.rowTile.getValue();
   pm.addPass(createTileExpertsPass(tile));
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createSimplifyPass());
+  pm.addPass(createVerifyLevelPass());
   if (options.stopAfter == Stage::Grouped)
     return;
 
   // bufferized: memrefs, no copy of a cache or a weight.
   addBufferization(pm);
+  pm.addPass(createVerifyLevelPass());
   if (options.stopAfter == Stage::Bufferized)
     return;
 
   addLoweringToLLVM(pm, options);
+  pm.addPass(createVerifyLevelPass());
 }
 
 void moe::registerPipelines() {

@@ -202,6 +202,9 @@ SmallVector<EntryValues::Question> EntryValues::getNeedsOfSize(Value memref,
       .Case([&](memref::CastOp op) -> Questions {
         return {{op.getSource(), dim}};
       })
+      .Case([&](arith::SelectOp op) -> Questions {
+        return {{op.getTrueValue(), dim}, {op.getFalseValue(), dim}};
+      })
       .Case([&](memref::CollapseShapeOp op) {
         Questions needs;
         SmallVector<ReassociationIndices> groups = op.getReassociationIndices();
@@ -222,6 +225,8 @@ EntryValues::Answer EntryValues::combineSize(Value memref, int64_t dim,
     return {constant(type.getDimSize(dim))};
   if (BlockArgument argument = getEntryArgument(memref))
     return {argumentSize(argument, dim)};
+  if (memref.getDefiningOp<arith::SelectOp>())
+    return combineChoice(answers);
   Answer product;
   for (Answer answer : answers) {
     if (!answer.value)
@@ -234,6 +239,19 @@ EntryValues::Answer EntryValues::combineSize(Value memref, int64_t dim,
             : answer.value;
   }
   return product;
+}
+
+/// The size of one of two buffers: whichever, if they are equal.
+EntryValues::Answer EntryValues::combineChoice(ArrayRef<Answer> answers) {
+  auto [first, second] = std::pair(answers[0], answers[1]);
+  if (!first.value || !second.value)
+    return {};
+  if (first.value == second.value)
+    return {first.value, first.isExact && second.isExact};
+  if (mode == Mode::Exact)
+    return {};
+  return {arith::MaxUIOp::create(builder, loc(), first.value, second.value),
+          false};
 }
 
 Value EntryValues::constant(int64_t value) {

@@ -47,6 +47,10 @@ static void assertSlotsFit(PlanOp op) {
   cf::AssertOp::create(b, fit, message);
 }
 
+bool moe::assertsSlots(cf::AssertOp op) {
+  return op.getMsg().starts_with("moe.plan of k = ");
+}
+
 LogicalResult moe::lowerRoutingOps(Operation *root,
                                    function_ref<void(Operation *)> lower) {
   SmallVector<Operation *> ops;

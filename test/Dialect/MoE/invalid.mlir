@@ -673,17 +673,26 @@ func.func @f() {
 
 // moe-make-bank-c2
 func.func @f(%a: tensor<5xf32>) {
-  // expected-error-re@+1 {{expected operands of type 'tensor<4xf32>' (dense), but got 'tensor<5xf32>'{{.*}}[moe-make-bank-c2]}}
+  // expected-error-re@+1 {{expected operands that are slices of '!moe.bank<1x4xf32>', with its strides, but got 'tensor<5xf32>'{{.*}}[moe-make-bank-c2]}}
   %b = moe.make_bank %a : tensor<5xf32> -> !moe.bank<1x4xf32>
   return
 }
 
 // -----
 
-// moe-make-bank-c2: A bank with a layout is made from a source only.
+// moe-make-bank-c2: The strides of the slices are those of the bank.
 func.func @f(%a: memref<4x4xf32, strided<[8, 1]>>) {
-  // expected-error-re@+1 {{(dense){{.*}}[moe-make-bank-c2]}}
-  %b = moe.make_bank %a : memref<4x4xf32, strided<[8, 1]>> -> !moe.bank<1x4x4xf32, strided<[8, 1]>>
+  // expected-error-re@+1 {{with its strides, but got 'memref<4x4xf32, strided<[8, 1]>>'{{.*}}[moe-make-bank-c2]}}
+  %b = moe.make_bank %a : memref<4x4xf32, strided<[8, 1]>> -> !moe.bank<1x4x4xf32>
+  return
+}
+
+// -----
+
+// moe-make-bank-c2: A bank of tensors has no layout.
+func.func @f(%a: tensor<4x4xf32>) {
+  // expected-error-re@+1 {{with its strides, but got 'tensor<4x4xf32>'{{.*}}[moe-make-bank-c2]}}
+  %b = moe.make_bank %a : tensor<4x4xf32> -> !moe.bank<1x4x4xf32, strided<[8, 1]>>
   return
 }
 
@@ -691,28 +700,28 @@ func.func @f(%a: memref<4x4xf32, strided<[8, 1]>>) {
 
 // moe-make-bank-c2: Tensors or memrefs, not both.
 func.func @f(%a: tensor<4xf32>, %b: memref<4xf32>) {
-  // expected-error-re@+1 {{(dense){{.*}}[moe-make-bank-c2]}}
+  // expected-error-re@+1 {{with its strides, but got 'memref<4xf32>'{{.*}}[moe-make-bank-c2]}}
   %c = "moe.make_bank"(%a, %b) : (tensor<4xf32>, memref<4xf32>) -> !moe.bank<2x4xf32>
   return
 }
 
 // -----
 
-// moe-make-bank-c4
+// moe-make-bank-c3
 func.func private @f(%a: tensor<4xf32>) -> !moe.bank<1x4xf32> {
-  // expected-error-re@+1 {{expected the bank to be used only where it is made, but 'func.return' hands it on; pass the slices instead{{.*}}[moe-make-bank-c4]}}
+  // expected-error-re@+1 {{expected the bank to be used only where it is made, but 'func.return' hands it on; pass the slices instead{{.*}}[moe-make-bank-c3]}}
   %b = moe.make_bank %a : tensor<4xf32> -> !moe.bank<1x4xf32>
   return %b : !moe.bank<1x4xf32>
 }
 
 // -----
 
-// moe-make-bank-c4: The next iteration would make it again.
+// moe-make-bank-c3: The next iteration would make it again.
 func.func private @f(%a: memref<4xf32>, %other: !moe.bank<1x4xf32>, %n: index) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %0 = scf.for %i = %c0 to %n step %c1 iter_args(%last = %other) -> !moe.bank<1x4xf32> {
-    // expected-error-re@+1 {{but 'scf.yield' hands it on{{.*}}[moe-make-bank-c4]}}
+    // expected-error-re@+1 {{but 'scf.yield' hands it on{{.*}}[moe-make-bank-c3]}}
     %b = moe.make_bank %a : memref<4xf32> -> !moe.bank<1x4xf32>
     scf.yield %b : !moe.bank<1x4xf32>
   }
@@ -721,9 +730,9 @@ func.func private @f(%a: memref<4xf32>, %other: !moe.bank<1x4xf32>, %n: index) {
 
 // -----
 
-// moe-make-bank-c4
+// moe-make-bank-c3
 func.func private @f(%a: tensor<4xf32>, %other: !moe.bank<1x4xf32>, %c: i1) -> tensor<4xf32> {
-  // expected-error-re@+1 {{but 'arith.select' hands it on{{.*}}[moe-make-bank-c4]}}
+  // expected-error-re@+1 {{but 'arith.select' hands it on{{.*}}[moe-make-bank-c3]}}
   %b = moe.make_bank %a : tensor<4xf32> -> !moe.bank<1x4xf32>
   %chosen = arith.select %c, %b, %other : !moe.bank<1x4xf32>
   %c0 = arith.constant 0 : index
@@ -2297,4 +2306,32 @@ func.func @f(%n: index) {
   scf.parallel (%i) = (%c0) to (%n) step (%c1) {
   } {moe.row_loop = array<i64: 1>}
   return
+}
+
+// -----
+
+// moe-transpose-bank-c1: vectors have no transposed
+func.func private @f(%bank: !moe.bank<2x4xf32>) {
+  // expected-error-re@+1 {{expected a bank of matrices, neither packed nor quantized, but got{{.*}}[moe-transpose-bank-c1]}}
+  %t = moe.transpose_bank %bank : !moe.bank<2x4xf32> -> !moe.bank<2x4xf32>
+  return
+}
+
+// -----
+
+// moe-transpose-bank-c2: the layout of the result is the one that the elements have
+func.func private @f(%bank: !moe.bank<2x4x6xf32>) {
+  // expected-error-re@+1 {{expected a result of type '!moe.bank<2x6x4xf32, strided<[1, 6]>>', but got{{.*}}[moe-transpose-bank-c2]}}
+  %t = moe.transpose_bank %bank : !moe.bank<2x4x6xf32> -> !moe.bank<2x6x4xf32>
+  return
+}
+
+// -----
+
+// moe-make-bank-c3: neither is a bank that is seen transposed
+func.func private @f(%a: tensor<4x6xf32>) -> !moe.bank<1x6x4xf32, strided<[1, 6]>> {
+  // expected-error-re@+1 {{'func.return' hands it on{{.*}}[moe-make-bank-c3]}}
+  %bank = moe.make_bank %a : tensor<4x6xf32> -> !moe.bank<1x4x6xf32>
+  %t = moe.transpose_bank %bank : !moe.bank<1x4x6xf32> -> !moe.bank<1x6x4xf32, strided<[1, 6]>>
+  return %t : !moe.bank<1x6x4xf32, strided<[1, 6]>>
 }

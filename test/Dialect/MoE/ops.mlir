@@ -99,11 +99,15 @@ func.func @weights(%a: tensor<4x4xf32>, %b: tensor<4x4xf32>, %e: index) {
   %s = moe.bank_slice %up[%e] : !moe.bank<8x256x192xbf16> -> tensor<256x192xbf16>
   // moe-make-bank-c1: one operand per expert
   // moe-make-bank-c2: dense slices
-  // moe-make-bank-c4: a bank that is used where it is made, and in calls
+  // moe-make-bank-c3: a bank that is used where it is made, and in calls
   // CHECK: moe.make_bank %{{.*}}, %{{.*}} : tensor<4x4xf32> -> !moe.bank<2x4x4xf32>
   // CHECK: call @takes_bank(
   %bank = moe.make_bank %a, %b : tensor<4x4xf32> -> !moe.bank<2x4x4xf32>
   func.call @takes_bank(%bank) : (!moe.bank<2x4x4xf32>) -> ()
+  // moe-transpose-bank-c1: matrices
+  // moe-transpose-bank-c2: the strides in the other order
+  // CHECK: moe.transpose_bank %{{.*}} : !moe.bank<2x4x4xf32> -> !moe.bank<2x4x4xf32, strided<[1, 4]>>
+  %t = moe.transpose_bank %bank : !moe.bank<2x4x4xf32> -> !moe.bank<2x4x4xf32, strided<[1, 4]>>
   return
 }
 
@@ -122,6 +126,11 @@ func.func @weights_on_memrefs(%a: memref<4x4xf32>, %b: memref<4x4xf32>, %e: inde
   %t = moe.bank_slice %odd[%e] : !moe.bank<8x256x192xbf16, strided<[384, 1]>> -> tensor<256x192xbf16>
   // CHECK: moe.make_bank %{{.*}}, %{{.*}} : memref<4x4xf32> -> !moe.bank<2x4x4xf32>
   %bank = moe.make_bank %a, %b : memref<4x4xf32> -> !moe.bank<2x4x4xf32>
+  // moe-make-bank-c2: views at any offset
+  // CHECK: moe.make_bank %{{.*}}, %{{.*}} : memref<2x2xf32, strided<[4, 1]>>, memref<2x2xf32, strided<[4, 1], offset: 8>> -> !moe.bank<2x2x2xf32, strided<[4, 1]>>
+  %v0 = memref.subview %a[0, 0] [2, 2] [1, 1] : memref<4x4xf32> to memref<2x2xf32, strided<[4, 1]>>
+  %v1 = memref.subview %a[2, 0] [2, 2] [1, 1] : memref<4x4xf32> to memref<2x2xf32, strided<[4, 1], offset: 8>>
+  %views = moe.make_bank %v0, %v1 : memref<2x2xf32, strided<[4, 1]>>, memref<2x2xf32, strided<[4, 1], offset: 8>> -> !moe.bank<2x2x2xf32, strided<[4, 1]>>
   return
 }
 

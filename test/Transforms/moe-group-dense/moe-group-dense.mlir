@@ -41,10 +41,16 @@ func.func @forward(%x: tensor<?x4xf32>, %t: index) -> (tensor<?x8xf32>, tensor<?
 #weight = affine_map<(m, n, k) -> (n, k)>
 #result = affine_map<(m, n, k) -> (m, n)>
 
-// Something else reads the embedding too, and what is added to is no zero.
-// CHECK: moe.weight @tied : tensor<8x4xf32>
-// CHECK: moe.weight @added : tensor<8x4xf32>
-// CHECK-NOT: moe.grouped_matmul
+// Something else reads the embedding too. What a sum starts from is read as
+// elements and left as it is.
+// CHECK-LABEL: moe.weight @tied : tensor<8x4xf32>
+// CHECK: moe.weight @added : !moe.bank<1x8x4xf32>
+// CHECK: func.func @forward(%{{.*}}, %{{.*}}, %[[OLD:.*]]: tensor<?x8xf32>)
+// CHECK: linalg.matmul
+// CHECK: moe.grouped_matmul {{.*}} elements(%[[OLD]])
+// CHECK-NEXT: ^bb0(%[[SUM:.*]]: f32, %[[START:.*]]: f32, %{{.*}}: f32):
+// CHECK-NEXT: %[[TOTAL:.*]] = arith.addf %[[START]], %[[SUM]]
+// CHECK-NEXT: moe.yield %[[TOTAL]]
 moe.weight @tied : tensor<8x4xf32> from ["tied"]
 moe.weight @added : tensor<8x4xf32> from ["added"]
 func.func @forward(%x: tensor<?x4xf32>, %t: index, %old: tensor<?x8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>, f32) {
@@ -96,4 +102,21 @@ func.func @quantized(%x: tensor<?x4xf32>, %t: index) -> (tensor<?x8xf32>, tensor
   %y3 = linalg.matmul indexing_maps = [#rows, #weight, #result] ins(%x, %s3 : tensor<?x4xf32>, tensor<8x4xf32>) outs(%i : tensor<?x8xf32>) -> tensor<?x8xf32>
   %f = tensor.extract %s3[%first, %first] : tensor<8x4xf32>
   return %y, %y2, %y3, %f : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, f32
+}
+
+// -----
+
+// A weight [in, out] is a bank that is seen transposed.
+// CHECK-LABEL: func.func @in_out(
+// CHECK: %[[W:.*]] = moe.get_weight @w : !moe.bank<1x4x8xf32>
+// CHECK: %[[T:.*]] = moe.transpose_bank %[[W]] : !moe.bank<1x4x8xf32> -> !moe.bank<1x8x4xf32, strided<[1, 8]>>
+// CHECK: moe.grouped_matmul %{{.*}} banks(%[[T]])
+moe.weight @w : tensor<4x8xf32> from ["w"]
+func.func @in_out(%x: tensor<?x4xf32>, %t: index) -> tensor<?x8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %w = moe.get_weight @w : tensor<4x8xf32>
+  %e = tensor.empty(%t) : tensor<?x8xf32>
+  %i = linalg.fill ins(%zero : f32) outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %y = linalg.matmul ins(%x, %w : tensor<?x4xf32>, tensor<4x8xf32>) outs(%i : tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
 }

@@ -67,6 +67,7 @@ private:
   Answer combine(Question question, ArrayRef<Answer> answers);
   Answer combineValue(Value value, ArrayRef<Answer> answers);
   Answer combineSize(Value memref, int64_t dim, ArrayRef<Answer> answers);
+  Answer combineChoice(ArrayRef<Answer> answers);
   BlockArgument getEntryArgument(Value value);
   Location loc() { return entry.getParentOp()->getLoc(); }
 

@@ -10,6 +10,7 @@
 #define MOE_TRANSFORMS_UTILS_ROUTINGOPS_H
 
 #include "MoE/Dialect/MoE/IR/MoE.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 
 namespace mlir::moe {
 
@@ -19,6 +20,10 @@ namespace mlir::moe {
 /// cannot show because the number of tokens is dynamic becomes an assertion.
 LogicalResult lowerRoutingOps(Operation *root,
                               function_ref<void(Operation *)> lower);
+
+/// Whether `op` asserts, for a plan, that its slots can be counted: of all
+/// calls, whether or not they get to the plan.
+bool assertsSlots(cf::AssertOp op);
 
 } // namespace mlir::moe
 

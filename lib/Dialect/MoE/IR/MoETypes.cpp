@@ -200,6 +200,18 @@ BankType BankType::withQuantization(QuantizedAttr quantized) const {
              quantized, getLayout());
 }
 
+BankType BankType::getTransposed() const {
+  SmallVector<int64_t> shape(getShape());
+  SmallVector<int64_t> strides = getWeightStrides(*this);
+  std::swap(shape[1], shape[2]);
+  std::swap(strides[0], strides[1]);
+  BankType dense =
+      get(getContext(), shape, getElementType(), QuantizedAttr(), Attribute());
+  if (strides == getWeightStrides(dense))
+    return dense;
+  return dense.withLayout(StridedLayoutAttr::get(getContext(), 0, strides));
+}
+
 RankedTensorType BankType::getSliceType() const {
   return RankedTensorType::get(getSliceShape(), getElementType());
 }

@@ -405,14 +405,22 @@ void MakeBankOp::getEffects(
 }
 
 /// %w0, %w1 : slice-type -> bank-type
+///
+/// One type stands for all slices, a list where they differ.
 ParseResult MakeBankOp::parse(OpAsmParser &parser, OperationState &result) {
   SmallVector<OpAsmParser::UnresolvedOperand> operands;
-  Type sliceType, bankType;
+  SmallVector<Type> types;
+  Type bankType;
+  SMLoc location;
   if (parser.parseOperandList(operands) ||
       parser.parseOptionalAttrDict(result.attributes) ||
-      parser.parseColonType(sliceType) || parser.parseArrow() ||
-      parser.parseType(bankType) ||
-      parser.resolveOperands(operands, sliceType, result.operands))
+      parser.getCurrentLocation(&location) ||
+      parser.parseColonTypeList(types) || parser.parseArrow() ||
+      parser.parseType(bankType))
+    return failure();
+  if (types.size() == 1)
+    types.resize(operands.size(), types.front());
+  if (parser.resolveOperands(operands, types, location, result.operands))
     return failure();
   result.addTypes(bankType);
   return success();
@@ -421,7 +429,32 @@ ParseResult MakeBankOp::parse(OpAsmParser &parser, OperationState &result) {
 void MakeBankOp::print(OpAsmPrinter &printer) {
   printer << ' ' << getSlices();
   printer.printOptionalAttrDict((*this)->getAttrs());
-  printer << " : " << getSlices().front().getType() << " -> " << getType();
+  printer << " : ";
+  if (llvm::all_equal(getSlices().getTypes()))
+    printer << getSlices().front().getType();
+  else
+    llvm::interleaveComma(getSlices().getTypes(), printer);
+  printer << " -> " << getType();
+}
+
+/// True if `type` (tensor or memref) is one slice of `bank`, wherever it
+/// starts.
+static bool canBeSliceOf(Type type, BankType bank) {
+  if (isa<RankedTensorType>(type))
+    return type == bank.getSliceType() && !bank.getLayout();
+  auto memref = dyn_cast<MemRefType>(type);
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  if (!memref || bank.getPacked() || bank.getQuantized() ||
+      memref.getShape() != bank.getSliceShape() ||
+      memref.getElementType() != bank.getElementType() ||
+      failed(memref.getStridesAndOffset(strides, offset)))
+    return false;
+  for (auto [extent, found, expected] :
+       llvm::zip_equal(memref.getShape(), strides, getWeightStrides(bank)))
+    if (extent != 1 && found != expected)
+      return false;
+  return true;
 }
 
 /// True if `type` (tensor or memref) is one slice of `bank`.
@@ -432,26 +465,63 @@ static bool isSliceOf(Type type, BankType bank) {
   return memref && memref == bank.getSliceMemRefType();
 }
 
+/// A user that could keep a bank beyond the block that makes it; null if none
+/// does. What is the same bank, seen transposed, is looked at too.
+static Operation *findHandover(Value bank) {
+  SmallVector<Value> views = {bank};
+  while (!views.empty())
+    for (Operation *user : views.pop_back_val().getUsers()) {
+      if (isa<TransposeBankOp>(user))
+        views.push_back(user->getResult(0));
+      else if (user->hasTrait<OpTrait::IsTerminator>() ||
+               llvm::any_of(user->getResultTypes(), llvm::IsaPred<BankType>))
+        return user;
+    }
+  return nullptr;
+}
+
 LogicalResult MakeBankOp::verify() {
   BankType bank = getType();
   if (static_cast<int64_t>(getSlices().size()) != bank.getNumExperts())
     return emitOpError("expected ")
            << bank.getNumExperts() << " operands for " << bank << ", but got "
            << getSlices().size() << " [moe-make-bank-c1]";
-  Type first = getSlices().front().getType();
+  bool onTensors = isa<RankedTensorType>(getSlices().front().getType());
   for (Type type : getSlices().getTypes())
-    if (!isSliceOf(type, bank) || type != first || bank.getLayout())
-      return emitOpError("expected operands of type ")
-             << bank.getSliceType() << " (dense), but got " << type
+    if (!canBeSliceOf(type, bank) || isa<RankedTensorType>(type) != onTensors)
+      return emitOpError("expected operands that are slices of ")
+             << bank << ", with its strides, but got " << type
              << " [moe-make-bank-c2]";
-  for (Operation *user : getBank().getUsers())
-    if (user->hasTrait<OpTrait::IsTerminator>() ||
-        llvm::any_of(user->getResultTypes(), llvm::IsaPred<BankType>))
-      return emitOpError("expected the bank to be used only where it is made, "
-                         "but '")
-             << user->getName()
-             << "' hands it on; pass the slices instead [moe-make-bank-c4]";
+  if (Operation *user = findHandover(getBank()))
+    return emitOpError("expected the bank to be used only where it is made, "
+                       "but '")
+           << user->getName()
+           << "' hands it on; pass the slices instead [moe-make-bank-c3]";
   return success();
+}
+
+//===----------------------------------------------------------------------===//
+// TransposeBankOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult TransposeBankOp::verify() {
+  BankType bank = getBank().getType();
+  if (bank.getShape().size() != 3 || bank.getPacked() || bank.getQuantized())
+    return emitOpError("expected a bank of matrices, neither packed nor "
+                       "quantized, but got ")
+           << bank << " [moe-transpose-bank-c1]";
+  if (getType() != bank.getTransposed())
+    return emitOpError("expected a result of type ")
+           << bank.getTransposed() << ", but got " << getType()
+           << " [moe-transpose-bank-c2]";
+  return success();
+}
+
+OpFoldResult TransposeBankOp::fold(FoldAdaptor) {
+  auto inner = getBank().getDefiningOp<TransposeBankOp>();
+  return inner && inner.getBank().getType() == getType()
+             ? OpFoldResult(inner.getBank())
+             : OpFoldResult();
 }
 
 //===----------------------------------------------------------------------===//

@@ -217,14 +217,73 @@ struct MakeBankModel
       FailureOr<Value> buffer = getBuffer(rewriter, slice, options, state);
       if (failed(buffer))
         return failure();
-      if (buffer->getType() != bank.getSliceMemRefType())
-        return op->emitOpError("expected the slices of a bank to be dense, but "
-                               "got ")
-               << buffer->getType() << " [moe-make-bank-c3]";
       slices.push_back(*buffer);
     }
-    rewriter.replaceOpWithNewOp<MakeBankOp>(op, bank, slices);
+    BankType type = chooseType(cast<MakeBankOp>(op), slices);
+    for (Value &slice : slices)
+      if (!hasStrides(slice, getWeightStrides(type))) {
+        FailureOr<Value> copy = copyDense(rewriter, op->getLoc(), slice,
+                                          type.getSliceMemRefType(), options);
+        if (failed(copy))
+          return failure();
+        slice = *copy;
+      }
+    auto made = MakeBankOp::create(rewriter, op->getLoc(), bank, slices);
+    rewriter.replaceOp(op, made);
+    setBankType(made.getBank(), type);
     return success();
+  }
+
+private:
+  /// Whether the elements of `slice` lie as `strides` say, wherever it starts.
+  static bool hasStrides(Value slice, ArrayRef<int64_t> strides) {
+    auto type = cast<MemRefType>(slice.getType());
+    SmallVector<int64_t> found;
+    int64_t offset;
+    if (failed(type.getStridesAndOffset(found, offset)))
+      return false;
+    for (auto [extent, mine, theirs] :
+         llvm::zip_equal(type.getShape(), found, strides))
+      if (extent != 1 && mine != theirs)
+        return false;
+    return true;
+  }
+
+  /// The type of the bank with the layout that all its slices have; dense if
+  /// they differ or if functions, which state layouts, get the bank.
+  static BankType chooseType(MakeBankOp op, ValueRange slices) {
+    BankType dense = op.getType();
+    SmallVector<int64_t> strides;
+    int64_t offset;
+    auto first = cast<MemRefType>(slices.front().getType());
+    bool isStated = llvm::any_of(op->getUsers(), [](Operation *user) {
+      return !isa<BankSliceOp, TransposeBankOp>(user);
+    });
+    if (isStated || failed(first.getStridesAndOffset(strides, offset)) ||
+        llvm::any_of(strides, [](int64_t stride) { return stride < 1; }) ||
+        strides == getWeightStrides(dense) ||
+        !llvm::all_of(slices,
+                      [&](Value slice) { return hasStrides(slice, strides); }))
+      return dense;
+    return dense.withLayout(
+        StridedLayoutAttr::get(op.getContext(), 0, strides));
+  }
+
+  static void setBankType(Value bank, BankType type) {
+    bank.setType(type);
+    for (Operation *user : bank.getUsers())
+      if (auto view = dyn_cast<TransposeBankOp>(user))
+        setBankType(view.getResult(), type.getTransposed());
+  }
+
+  static FailureOr<Value> copyDense(RewriterBase &rewriter, Location loc,
+                                    Value slice, MemRefType type,
+                                    const BufferizationOptions &options) {
+    FailureOr<Value> copy = options.createAlloc(rewriter, loc, type, {});
+    if (failed(copy) ||
+        failed(options.createMemCpy(rewriter, loc, slice, *copy)))
+      return failure();
+    return copy;
   }
 };
 

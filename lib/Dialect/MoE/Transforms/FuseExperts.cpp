@@ -31,6 +31,7 @@ public:
   std::optional<std::string> match(Region &first, Region &body) {
     inner.clear();
     outer.clear();
+    bodyB = &body;
     inner.map(first.getArguments(), body.getArguments());
     return matchBlock(first.front(), body.front());
   }
@@ -91,7 +92,8 @@ private:
   bool matchValue(Value a, Value b) {
     if (Value mapped = inner.lookupOrNull(a))
       return mapped == b;
-    if (a.getType() != b.getType())
+    // From outside here, so from outside there: a bank is made of such values.
+    if (a.getType() != b.getType() || bodyB->isAncestor(b.getParentRegion()))
       return false;
     Value &paired = outer[a];
     if (!paired)
@@ -99,6 +101,7 @@ private:
     return paired == b;
   }
 
+  Region *bodyB = nullptr; ///< the second body
   IRMapping inner;
   DenseMap<Value, Value> outer;
 };

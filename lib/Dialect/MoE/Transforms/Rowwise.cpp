@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "MoE/Dialect/MoE/Transforms/Passes.h"
+#include "MoE/Dialect/MoE/Transforms/Rowwise.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -15,26 +15,14 @@
 using namespace mlir;
 using namespace mlir::moe;
 
-namespace {
-
-/// Values of a body that stand for the rows of a tile: tensors whose dimension
-/// 0 is the rows, and the number of rows itself.
-struct RowValues {
-  DenseSet<Value> tensors, counts;
-
-  /// Whether `op`, or an op nested in it, takes one of them.
-  bool areUsedBy(Operation &op) const {
-    auto uses = [&](Operation *nested) {
-      bool any = llvm::any_of(nested->getOperands(), [&](Value v) {
-        return tensors.contains(v) || counts.contains(v);
-      });
-      return any ? WalkResult::interrupt() : WalkResult::advance();
-    };
-    return op.walk(uses).wasInterrupted();
-  }
-};
-
-} // namespace
+/// Whether `op`, or an op nested in it, takes a value that `holds` holds for.
+static bool takesAny(Operation &op, function_ref<bool(Value)> holds) {
+  auto uses = [&](Operation *nested) {
+    return llvm::any_of(nested->getOperands(), holds) ? WalkResult::interrupt()
+                                                      : WalkResult::advance();
+  };
+  return op.walk(uses).wasInterrupted();
+}
 
 /// The loop of `op` that runs over dimension 0 of every operand that is rows;
 /// none if there is no such parallel loop, or if a result is not rows.
@@ -72,63 +60,76 @@ static std::optional<unsigned> findRowLoop(linalg::LinalgOp op,
 
 /// What the body of `op` can tell rows apart by: its loop indices, or a value
 /// such as the number of rows that it takes from outside.
-static bool readsRowsFromBody(linalg::LinalgOp op, const RowValues &values) {
+bool RowwiseAnalysis::readsRowsFromBody(linalg::LinalgOp op) const {
   auto reads = [&](Operation *nested) {
     bool any = nested != op.getOperation() &&
-               (isa<linalg::IndexOp>(nested) || values.areUsedBy(*nested));
+               (isa<linalg::IndexOp>(nested) || takesRows(*nested));
     return any ? WalkResult::interrupt() : WalkResult::advance();
   };
   return op->walk(reads).wasInterrupted();
 }
 
-/// An empty tensor of as many rows as `values` has. Their number must not
-/// appear in any other dimension.
-static bool isEmptyOfRows(tensor::EmptyOp op, const RowValues &values) {
-  auto isCount = [&](Value size) { return values.counts.contains(size); };
+/// An empty tensor of as many rows as there are. Their number must not appear
+/// in any other dimension.
+bool RowwiseAnalysis::isEmptyOfRows(tensor::EmptyOp op) const {
+  auto isCount = [&](Value size) { return counts.contains(size); };
   return op.getType().getRank() > 0 && op.getType().isDynamicDim(0) &&
          isCount(op.getDynamicSizes().front()) &&
          llvm::none_of(op.getDynamicSizes().drop_front(), isCount);
 }
 
 /// The number of rows: dimension 0 of a tensor of rows.
-static bool isRowCount(tensor::DimOp op, const RowValues &values) {
-  return values.tensors.contains(op.getSource()) &&
+bool RowwiseAnalysis::isRowCount(tensor::DimOp op) const {
+  return tensors.contains(op.getSource()) &&
          op.getConstantIndex() == std::optional<int64_t>(0);
 }
 
-bool moe::isRowwise(Region &body, std::string *reason) {
-  RowValues values = {{body.getArgument(0)}, {}};
-  auto reject = [&](Operation &op) {
-    if (reason)
-      llvm::raw_string_ostream(*reason)
-          << "'" << op.getName() << "' does not treat each row by itself";
-    return false;
-  };
-  for (Operation &op : body.front().without_terminator()) {
-    if (!values.areUsedBy(op)) {
-      if (isMemoryEffectFree(&op))
-        continue;
-      return reject(op);
+bool RowwiseAnalysis::takesRows(Operation &op) const {
+  return takesAny(op, [&](Value v) {
+    return tensors.contains(v) || counts.contains(v) || mixed.contains(v);
+  });
+}
+
+RowwiseAnalysis::RowwiseAnalysis(Region &body) {
+  tensors.insert(body.getArgument(0));
+  for (Operation &op : body.front().without_terminator())
+    if (!add(op)) {
+      mixed.insert(op.result_begin(), op.result_end());
+      if (!obstacle)
+        obstacle = &op;
     }
-    if (auto dim = dyn_cast<tensor::DimOp>(op);
-        dim && isRowCount(dim, values)) {
-      values.counts.insert(dim.getResult());
-      continue;
-    }
-    if (auto empty = dyn_cast<tensor::EmptyOp>(op);
-        empty && isEmptyOfRows(empty, values)) {
-      values.tensors.insert(empty.getResult());
-      continue;
-    }
-    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
-    if (!linalgOp || !linalgOp.hasPureTensorSemantics() ||
-        readsRowsFromBody(linalgOp, values) ||
-        !findRowLoop(linalgOp, values.tensors))
-      return reject(op);
-    values.tensors.insert(op.result_begin(), op.result_end());
-  }
   Operation *yield = body.front().getTerminator();
-  if (!values.tensors.contains(yield->getOperand(0)))
-    return reject(*yield);
+  if (!obstacle && !tensors.contains(yield->getOperand(0)))
+    obstacle = yield;
+}
+
+/// False if `op` mixes rows, or something that it takes does.
+bool RowwiseAnalysis::add(Operation &op) {
+  if (takesAny(op, [&](Value v) { return mixed.contains(v); }))
+    return false;
+  if (!takesRows(op))
+    return isMemoryEffectFree(&op);
+  if (auto dim = dyn_cast<tensor::DimOp>(op); dim && isRowCount(dim)) {
+    counts.insert(dim.getResult());
+    return true;
+  }
+  if (auto empty = dyn_cast<tensor::EmptyOp>(op);
+      empty && isEmptyOfRows(empty)) {
+    tensors.insert(empty.getResult());
+    return true;
+  }
+  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+  if (!linalgOp || !linalgOp.hasPureTensorSemantics() ||
+      readsRowsFromBody(linalgOp) || !findRowLoop(linalgOp, tensors))
+    return false;
+  tensors.insert(op.result_begin(), op.result_end());
   return true;
+}
+
+bool moe::isRowwise(Region &body, std::string *reason) {
+  Operation *obstacle = RowwiseAnalysis(body).getObstacle();
+  if (obstacle && reason)
+    llvm::raw_string_ostream(*reason)
+        << "'" << obstacle->getName() << "' does not treat each row by itself";
+  return !obstacle;
 }

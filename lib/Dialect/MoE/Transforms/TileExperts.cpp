@@ -6,7 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "MoE/Dialect/MoE/Transforms/Matmul.h"
 #include "MoE/Dialect/MoE/Transforms/Passes.h"
+#include "MoE/Dialect/MoE/Transforms/Rowwise.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -275,17 +277,7 @@ private:
   }
 
   Value matmul(Value rows, Value bank, Value expert, Value init) {
-    AffineExpr m, n, k;
-    bindDims(builder.getContext(), m, n, k);
-    auto maps = AffineMap::inferFromExprList(
-        ArrayRef<ArrayRef<AffineExpr>>{{m, k}, {n, k}, {m, n}},
-        builder.getContext());
-    return linalg::MatmulOp::create(
-               builder, loc, TypeRange{init.getType()},
-               ValueRange{rows, slice(bank, expert)}, ValueRange{init},
-               builder.getNamedAttr("indexing_maps",
-                                    builder.getAffineMapArrayAttr(maps)))
-        .getResult(0);
+    return createRowsTimesWeight(builder, loc, rows, slice(bank, expert), init);
   }
 
   Value runBody(Value rows, Value init, Value expert) {

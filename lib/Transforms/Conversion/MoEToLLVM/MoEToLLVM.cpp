@@ -120,13 +120,15 @@ private:
                         "table of weights [moe-to-llvm-nested]");
         return WalkResult::interrupt();
       }
-      if (isa<GetWeightOp, BankSliceOp, MakeBankOp, NumThreadsOp>(op) &&
+      if (isa<GetWeightOp, BankSliceOp, MakeBankOp, TransposeBankOp,
+              NumThreadsOp>(op) &&
           !op->getParentOfType<func::FuncOp>()) {
         op->emitOpError("expected to be inside a function "
                         "[moe-to-llvm-outside]");
         return WalkResult::interrupt();
       }
-      if (isa<WeightOp, GetWeightOp, BankSliceOp, MakeBankOp, NumThreadsOp>(op))
+      if (isa<WeightOp, GetWeightOp, BankSliceOp, MakeBankOp, TransposeBankOp,
+              NumThreadsOp>(op))
         return WalkResult::advance();
       op->emitOpError("expected to be lowered before "
                       "[moe-to-llvm-unlowered]");
@@ -176,8 +178,8 @@ private:
     module.walk([&](Operation *op) {
       OpBuilder builder(op);
       TypeSwitch<Operation *>(op)
-          .Case<GetWeightOp, BankSliceOp, MakeBankOp, NumThreadsOp>(
-              [&](auto op) { lower(builder, op); });
+          .Case<GetWeightOp, BankSliceOp, MakeBankOp, TransposeBankOp,
+                NumThreadsOp>([&](auto op) { lower(builder, op); });
     });
   }
 
@@ -249,6 +251,23 @@ private:
     op.erase();
   }
 
+  /// The first element of `slice`, whose buffer starts at `base`.
+  Value addOffset(OpBuilder &builder, Location loc, Value base, Value slice) {
+    auto parts = memref::ExtractStridedMetadataOp::create(builder, loc, slice);
+    Value offset = arith::IndexCastOp::create(
+        builder, loc, builder.getI64Type(), parts.getOffset());
+    return LLVM::GEPOp::create(
+        builder, loc, base.getType(),
+        cast<MemRefType>(slice.getType()).getElementType(), base,
+        ArrayRef<LLVM::GEPArg>{offset});
+  }
+
+  /// The same pointers: the layout is in the types of the slices.
+  void lower(OpBuilder &, TransposeBankOp op) {
+    op->getResult(0).replaceAllUsesWith(op->getOperand(0));
+    op.erase();
+  }
+
   void lower(OpBuilder &builder, MakeBankOp op) {
     Location loc = op.getLoc();
     auto pointer = LLVM::LLVMPointerType::get(&getContext());
@@ -263,6 +282,9 @@ private:
       Value integer = arith::IndexCastOp::create(builder, loc,
                                                  builder.getI64Type(), address);
       Value base = LLVM::IntToPtrOp::create(builder, loc, pointer, integer);
+      // A view starts at an offset from its buffer.
+      if (!cast<MemRefType>(slice.getType()).getLayout().isIdentity())
+        base = addOffset(builder, loc, base, slice);
       Value place =
           LLVM::GEPOp::create(builder, loc, pointer, pointer, table,
                               ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(e)});

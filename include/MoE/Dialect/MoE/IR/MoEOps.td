@@ -194,6 +194,26 @@ def MoE_BankSliceOp : MoE_Op<"bank_slice", [Pure]> {
   let hasVerifier = 1;
 }
 
+def MoE_TransposeBankOp : MoE_Op<"transpose_bank", [Pure]> {
+  let summary = "a bank of matrices, seen transposed";
+  let description = [{
+    Slice e of the result is the transposed slice e of the operand. Nothing is
+    copied: the layout of the result says where its elements lie.
+
+    ```mlir
+    %t = moe.transpose_bank %bank
+      : !moe.bank<8x192x256xbf16> -> !moe.bank<8x256x192xbf16, strided<[1, 256]>>
+    ```
+  }];
+  let arguments = (ins MoE_BankType:$bank);
+  let results = (outs MoE_BankType:$result);
+  let assemblyFormat = [{
+    $bank attr-dict `:` qualified(type($bank)) `->` qualified(type($result))
+  }];
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Routing
 //===----------------------------------------------------------------------===//

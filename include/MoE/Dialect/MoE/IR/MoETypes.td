@@ -50,6 +50,9 @@ def MoE_BankType : TypeDef<MoE_Dialect, "Bank"> {
     /// The same bank in another layout, or quantized.
     BankType withLayout(::mlir::Attribute layout) const;
     BankType withQuantization(QuantizedAttr quantized) const;
+    /// The same matrices seen transposed, neither packed nor quantized: dense
+    /// ones get a strided layout, and the other way round.
+    BankType getTransposed() const;
     /// The layout if it is packed; null otherwise.
     PackedAttr getPacked() const;
     /// Panels of a packed slice, and steps of a panel.

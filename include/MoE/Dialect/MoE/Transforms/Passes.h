@@ -22,11 +22,6 @@ namespace mlir::moe {
 #define GEN_PASS_REGISTRATION
 #include "MoE/Dialect/MoE/Transforms/Passes.h.inc"
 
-/// True if `body` computes each row of its result from the same row of its
-/// first argument alone, so that its rows may be processed in any grouping. On
-/// failure `reason`, if given, says which operation mixes rows.
-bool isRowwise(Region &body, std::string *reason = nullptr);
-
 /// Lets one-shot bufferization turn moe ops on tensors into their form on
 /// memrefs.
 void registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry);

@@ -27,6 +27,34 @@ def FuseExpertsPass : Pass<"moe-fuse-experts"> {
     Statistic<"numMissed", "missed", "experts ops whose bodies differ">];
 }
 
+def NormalizeProductsPass : Pass<"moe-normalize-products"> {
+  let summary = "brings products and named operations to one form";
+  let description = [{
+    Whatever a stranger writes for the same function becomes the form that later
+    passes know:
+
+    * named linalg operations on tensors that are no matmuls become generic ones,
+      and `linalg.softmax` its parts;
+    * a transposition or a widening of the weight of a matmul becomes part of the
+      matmul;
+    * in the body of experts, a product of rows with a slice of a bank is a matmul
+      with a weight [out, in] from zero: a slice [in, out] is one of the bank seen
+      transposed (`moe.transpose_bank`), and what the sum started from is added
+      after it.
+
+    *Expects* the graph level, after `moe-fuse-experts`. *Leaves alone* what it
+    does not know. *Fails when* a softmax cannot be taken apart.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::math::MathDialect",
+                           "::mlir::moe::MoEDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numNormalized", "normalized", "products that were written in "
+              "another form">];
+}
+
 def PlanCapacityPass : Pass<"moe-plan-capacity"> {
   let summary = "turns capacity rules into values and bounds all row buffers";
   let description = [{
@@ -52,14 +80,16 @@ def GroupMatmulsPass : Pass<"moe-group-matmuls"> {
     The body of `moe.experts` is cut at its matmuls: those that read the same rows
     become one `moe.grouped_matmul` over the rows of all experts, and what follows
     them element by element becomes its body. Matmuls of other rows or shapes that
-    meet there become ops of their own, whose results are its `elements`. A
-    `moe.dispatch` in front becomes its `source`, so that rows are gathered where
-    they are read.
+    meet there become ops of their own, whose results are its `elements`. What is
+    neither, but the same function of each row for all experts, such as a norm,
+    is cloned on the rows of all experts. A `moe.dispatch` in front becomes its
+    `source`, so that rows are gathered where they are read.
 
     *Expects* the planned level. Experts of other forms stay as they are, with a
     remark that says why.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect",
                            "::mlir::moe::MoEDialect",
                            "::mlir::tensor::TensorDialect"];
   let statistics = [
