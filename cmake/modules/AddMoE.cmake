@@ -1,6 +1,7 @@
 # Wrappers that keep the CMakeLists.txt of each folder a list, not a program.
 
 include_guard()
+include(GNUInstallDirs)
 
 if(MOE_SANITIZE)
   add_compile_options(-fsanitize=${MOE_SANITIZE} -fno-omit-frame-pointer
@@ -45,5 +46,9 @@ function(add_moe_tool name)
   target_link_libraries(${name} PRIVATE ${ARG_LINK} MLIR)
   target_compile_definitions(${name} PRIVATE
     MOE_VERSION="${PROJECT_VERSION}")
+  # MLIR is not where the loader looks; LLVM's own wrapper sets other paths.
+  set_target_properties(${name} PROPERTIES
+    INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}"
+    INSTALL_RPATH_USE_LINK_PATH ON)
   install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()

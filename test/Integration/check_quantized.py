@@ -90,19 +90,28 @@ def pack(rows, bits, order=range(8)):
 # ends in a dot.
 
 
-def write_gptq(name, matrix, options):
-    less = 0 if options.get("checkpoint_format") == "gptq_v2" else 1
+def write_gptq(name, matrix, options, less=None):
+    """`less` is what the words of zeros hold less in each field: 1 in version 1."""
+    if less is None:
+        less = 0 if options.get("checkpoint_format") == "gptq_v2" else 1
     bits = matrix.bits
     groups = [k // matrix.group for k in range(len(matrix.codes[0]))]
+    ones = (2**32 - 1) // (2**bits - 1)
+    zeros = [
+        [(word - less * ones) % 2**32 for word in row]
+        for row in pack(transpose(matrix.zeros), bits)
+    ]
     return {
         name + "qweight": tensor("I32", transpose(pack(matrix.codes, bits))),
-        name
-        + "qzeros": tensor(
-            "I32", pack([[z - less for z in row] for row in transpose(matrix.zeros)], bits)
-        ),
+        name + "qzeros": tensor("I32", zeros),
         name + "scales": tensor("F16", transpose(matrix.scales)),
         name + "g_idx": ("I32", [len(groups)], struct.pack(f"<{len(groups)}i", *groups)),
     }
+
+
+def write_gptq_v2_zeros(name, matrix, options):
+    """Zeros of version 2 in a file that says version 1."""
+    return write_gptq(name, matrix, options, less=0)
 
 
 def write_awq(name, matrix, options):
@@ -175,6 +184,8 @@ FORMATS = {
         False,
         gptq(4, 32, False, checkpoint_format="gptq_v2"),
     ),
+    "gptq_zero_0": (write_gptq, 4, 32, False, gptq(4, 32, False)),
+    "gptq_mislabelled": (write_gptq_v2_zeros, 4, 32, True, gptq(4, 32, True)),
     "awq": (write_awq, 4, 32, False, dict(AWQ, group_size=32)),
     "packed4": (write_packed, 4, 32, True, compressed("pack-quantized", 4, 32, True)),
     "packed8": (write_packed, 8, 0, False, compressed("pack-quantized", 8, 0, False)),
@@ -207,6 +218,9 @@ class Matrix:
             zero = 2 ** (self.bits - 1)
             if self.has_zeros:
                 low, high = min(min(run), 0), max(max(run), 0)
+                if len(self.codes) % 3 == 0:
+                    low = 0  # a zero of 0 is stored like any other
+                    high = high or 1
                 scale = to_f16((high - low) / last) or 1.0
                 zero = min(last, round(-low / scale))
             else:

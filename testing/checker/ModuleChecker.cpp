@@ -83,6 +83,7 @@ class Compiler {
 public:
   Compiler() : context(makeRegistry()) {
     context.printOpOnDiagnostic(false);
+    context.disableMultithreading(); // several checkers run at a time
     context.getDiagEngine().registerHandler([&](mlir::Diagnostic &diagnostic) {
       if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error)
         llvm::raw_string_ostream(messages) << diagnostic << '\n';
@@ -94,7 +95,7 @@ public:
     return mlir::parseSourceString<mlir::ModuleOp>(text, &context);
   }
 
-  /// Runs the pipeline up to `stage`, verifying after every pass.
+  /// Runs the pipeline up to `stage`, which verifies after each level.
   bool lower(mlir::ModuleOp module, mlir::moe::Stage stage) {
     mlir::moe::CPUTarget target = mlir::moe::CPUTarget::host();
     mlir::moe::CompileOptions options;
@@ -104,6 +105,7 @@ public:
     options.targetL2Bytes = target.l2Bytes;
     options.stopAfter = stage;
     mlir::PassManager passes(&context);
+    passes.enableVerifier(false);
     std::atomic<bool> isDefect = false;
     passes.addInstrumentation(
         std::make_unique<mlir::moe::PassFailures>(isDefect));

@@ -28,7 +28,7 @@ struct CheckResult {
 };
 
 /// Checks the module `text`:
-///   * each level prints and parses to itself, and verifies after every pass;
+///   * each level verifies, and prints and parses to itself;
 ///   * compiled for this processor and for haswell it computes what
 ///     `--reference` does, up to the tolerance that it states;
 ///   * one and two threads compute the same bits.

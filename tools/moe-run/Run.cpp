@@ -227,6 +227,8 @@ Error Runner::open() {
   if (!opened)
     return opened.takeError();
   session = std::move(*opened);
+  if (!session->getNotice().empty() && !options.isQuiet)
+    errs() << "moe-run: note: " << session->getNotice() << '\n';
   auto found = session->find(options.entry);
   if (!found)
     return found.takeError();
@@ -271,7 +273,9 @@ Expected<std::vector<int64_t>> Runner::encode(StringRef prompt) const {
   std::optional<int64_t> begin = info ? info->beginOfText : std::nullopt;
   if (!begin)
     begin = tokenizer->getBeginOfText();
-  if (begin)
+  // A prompt may begin with it itself.
+  bool isThere = begin && !ids->empty() && ids->front() == *begin;
+  if (begin && !isThere && tokenizer->addsBeginOfText())
     ids->insert(ids->begin(), *begin);
   return ids;
 }

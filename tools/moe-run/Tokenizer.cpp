@@ -13,6 +13,8 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
+#include <map>
+#include <nlohmann/json.hpp>
 #include <sentencepiece_processor.h>
 
 using namespace llvm;
@@ -24,9 +26,19 @@ using sentencepiece::SentencePieceProcessor;
 static constexpr uint64_t maxTokenizerBytes = uint64_t(64) << 20;
 
 static constexpr StringLiteral modelFile = "tokenizer.model";
+static constexpr StringLiteral addedFile = "added_tokens.json";
+static constexpr StringLiteral configFile = "tokenizer_config.json";
 
 struct Tokenizer::Impl {
   SentencePieceProcessor processor;
+  /// Texts that are tokens, whatever is around them; the longest first.
+  std::vector<std::pair<std::string, int64_t>> special;
+  std::map<int64_t, std::string> added; ///< tokens that the model has not
+  bool addsBeginOfText = true;
+
+  void findControlTokens();
+  Error readAdded(StringRef directory);
+  Error readConfig(StringRef directory);
 };
 
 Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl(std::move(impl)) {}
@@ -70,7 +82,7 @@ static Error unusableFile(moe_status status, StringRef path,
                        "it [moe-run-tokenizer-file]");
 }
 
-static Expected<std::unique_ptr<MemoryBuffer>> readModel(StringRef path) {
+static Expected<std::unique_ptr<MemoryBuffer>> readFile(StringRef path) {
   sys::fs::file_status status;
   if (std::error_code code = sys::fs::status(path, status))
     return unusableFile(statusOf(code), path, code.message());
@@ -110,7 +122,7 @@ Expected<Tokenizer> Tokenizer::load(StringRef directory) {
   if (!isIn(directory))
     return missingTokenizer(directory);
   std::string path = join(directory, modelFile);
-  auto buffer = readModel(path);
+  auto buffer = readFile(path);
   if (!buffer)
     return buffer.takeError();
   auto impl = std::make_unique<Impl>();
@@ -121,7 +133,64 @@ Expected<Tokenizer> Tokenizer::load(StringRef directory) {
   });
   if (!status.ok())
     return refused("'" + path + "'", status);
+  impl->findControlTokens();
+  if (Error error = impl->readAdded(directory))
+    return std::move(error);
+  if (Error error = impl->readConfig(directory))
+    return std::move(error);
+  stable_sort(impl->special, [](const auto &a, const auto &b) {
+    return a.first.size() > b.first.size();
+  });
   return Tokenizer(std::move(impl));
+}
+
+void Tokenizer::Impl::findControlTokens() {
+  for (int id = 0, size = processor.GetPieceSize(); id < size; ++id)
+    if (processor.IsControl(id))
+      special.emplace_back(processor.IdToPiece(id), id);
+}
+
+/// The object in a file that need not be there; null where it is not.
+static Expected<nlohmann::json> readObject(StringRef directory,
+                                           StringRef file) {
+  std::string path = join(directory, file);
+  if (!sys::fs::exists(path))
+    return nlohmann::json();
+  auto buffer = readFile(path);
+  if (!buffer)
+    return buffer.takeError();
+  StringRef text = (*buffer)->getBuffer();
+  auto json = nlohmann::json::parse(text.begin(), text.end(), nullptr,
+                                    /*allow_exceptions=*/false);
+  if (!json.is_object())
+    return unusableFile(MOE_INVALID_DATA, path, "no JSON object");
+  return json;
+}
+
+/// {"<|im_end|>": 32000, ...}
+Error Tokenizer::Impl::readAdded(StringRef directory) {
+  Expected<nlohmann::json> tokens = readObject(directory, addedFile);
+  if (!tokens)
+    return tokens.takeError();
+  for (const auto &[text, id] : tokens->items()) {
+    if (!id.is_number_integer() || id.get<int64_t>() < 0 || text.empty())
+      return unusableFile(MOE_INVALID_DATA, join(directory, addedFile),
+                          "a token that is no text with an id");
+    special.emplace_back(text, id.get<int64_t>());
+    if (id.get<int64_t>() >= processor.GetPieceSize())
+      added[id.get<int64_t>()] = text;
+  }
+  return Error::success();
+}
+
+Error Tokenizer::Impl::readConfig(StringRef directory) {
+  Expected<nlohmann::json> config = readObject(directory, configFile);
+  if (!config)
+    return config.takeError();
+  auto adds = config->find("add_bos_token");
+  if (adds != config->end() && adds->is_boolean())
+    addsBeginOfText = adds->get<bool>();
+  return Error::success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -129,13 +198,35 @@ Expected<Tokenizer> Tokenizer::load(StringRef directory) {
 //===----------------------------------------------------------------------===//
 
 Expected<std::vector<int64_t>> Tokenizer::encode(StringRef text) const {
-  std::vector<int> ids;
-  auto status = guarded(
-      [&] { return impl->processor.Encode({text.data(), text.size()}, &ids); });
-  if (!status.ok())
+  std::vector<int64_t> all;
+  auto encodePart = [&](StringRef part) {
+    std::vector<int> ids;
+    auto status = guarded([&] {
+      return impl->processor.Encode({part.data(), part.size()}, &ids);
+    });
+    all.insert(all.end(), ids.begin(), ids.end());
+    return status;
+  };
+  size_t begin = 0;
+  for (size_t at = 0; at < text.size();) {
+    auto token = find_if(impl->special, [&](const auto &candidate) {
+      return text.substr(at).starts_with(candidate.first);
+    });
+    if (token == impl->special.end()) {
+      ++at;
+      continue;
+    }
+    if (auto status = encodePart(text.slice(begin, at)); !status.ok())
+      return refused("the prompt", status);
+    all.push_back(token->second);
+    begin = at += token->first.size();
+  }
+  if (auto status = encodePart(text.substr(begin)); !status.ok())
     return refused("the prompt", status);
-  return std::vector<int64_t>(ids.begin(), ids.end());
+  return all;
 }
+
+bool Tokenizer::addsBeginOfText() const { return impl->addsBeginOfText; }
 
 int64_t Tokenizer::size() const { return impl->processor.GetPieceSize(); }
 
@@ -143,9 +234,13 @@ std::string Tokenizer::decode(ArrayRef<int64_t> ids) const {
   // Pieces instead of ids, because an id out of range ends the library's
   // decoding; a piece it does not know is passed on as it is.
   std::vector<std::string> pieces;
-  for (int64_t id : ids)
-    pieces.push_back(id >= 0 && id < size() ? impl->processor.IdToPiece(int(id))
-                                            : std::string("\uFFFD"));
+  for (int64_t id : ids) {
+    auto added = impl->added.find(id);
+    if (id >= 0 && id < size())
+      pieces.push_back(impl->processor.IdToPiece(int(id)));
+    else
+      pieces.push_back(added == impl->added.end() ? "\uFFFD" : added->second);
+  }
   std::string text;
   auto status = guarded([&] { return impl->processor.Decode(pieces, &text); });
   status.IgnoreError(); // what was decoded before is still the best answer

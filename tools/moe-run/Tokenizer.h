@@ -20,7 +20,9 @@
 
 namespace moe::run {
 
-/// The tokenizer.model (SentencePiece) of a model directory.
+/// The tokenizer.model (SentencePiece) of a model directory, with the tokens
+/// that its added_tokens.json adds and what its tokenizer_config.json says of
+/// the beginning of a text.
 class Tokenizer {
 public:
   /// Whether `directory` holds a tokenizer that `load` may read.
@@ -29,14 +31,17 @@ public:
   Tokenizer(Tokenizer &&) noexcept;
   ~Tokenizer();
 
-  /// The pieces of `text`, without an id for its beginning.
+  /// The pieces of `text`, without an id for its beginning. Special tokens that
+  /// are written out, such as "</s>", are those tokens, the longest one first.
   llvm::Expected<std::vector<int64_t>> encode(llvm::StringRef text) const;
-  /// The text of all ids. Control ids have none; an id that the tokenizer does
-  /// not know reads as U+FFFD.
+  /// The text of all ids. Control ids have none, added tokens are written out;
+  /// an id that the tokenizer does not know reads as U+FFFD.
   std::string decode(llvm::ArrayRef<int64_t> ids) const;
 
   /// The id that begins a text, if the tokenizer has one.
   std::optional<int64_t> getBeginOfText() const;
+  /// Whether texts get it, if they do not begin with it already.
+  bool addsBeginOfText() const;
   /// The byte that `id` stands for, if it stands for one.
   std::optional<char> getByte(int64_t id) const;
   int64_t size() const;

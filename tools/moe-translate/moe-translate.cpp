@@ -130,8 +130,7 @@ static Error fromImport(const hf::ImportError &error) {
 }
 
 /// The weights of the model, as its checkpoint stores them.
-static hf::ImportResult<hf::WeightMap>
-mapWeights(const hf::ModelConfig &config) {
+static hf::ImportResult<hf::WeightMap> mapWeights(hf::ModelConfig &config) {
   if (configOnly)
     return hf::buildWeightMap(config);
   moe_checkpoint *opened = nullptr;
@@ -141,7 +140,11 @@ mapWeights(const hf::ModelConfig &config) {
     return hf::ImportError{error.message,
                            static_cast<moe_status>(error.status)};
   hf::CheckpointPtr checkpoint(opened);
-  return hf::buildWeightMap(config, hf::listTensors(opened));
+  hf::TensorListing listing = hf::listTensors(opened);
+  if (std::string notice = hf::adoptStoredHead(config, listing);
+      !notice.empty())
+    llvm::errs() << "moe-translate: note: " << notice << '\n';
+  return hf::buildWeightMap(config, listing);
 }
 
 static Error writeRandomized(const hf::ModelConfig &config) {

@@ -107,6 +107,7 @@ struct Session::Impl {
   ContextPtr context;
   SessionTimes times;
   bool isImported = false;
+  std::string notice;
 
   Expected<mlir::OwningOpRef<mlir::ModuleOp>>
   import(mlir::MLIRContext &context, StringRef directory,
@@ -154,7 +155,9 @@ Session::Impl::import(mlir::MLIRContext &context, StringRef directory,
     Expected<CheckpointPtr> headers = openCheckpoint(path, true);
     if (!headers)
       return headers.takeError();
-    weights = hf::buildWeightMap(*config, hf::listTensors(headers->get()));
+    hf::TensorListing listing = hf::listTensors(headers->get());
+    notice = hf::adoptStoredHead(*config, listing);
+    weights = hf::buildWeightMap(*config, listing);
   }
   if (!weights)
     return fromImport(weights.error());
@@ -489,6 +492,8 @@ Session::openText(StringRef text, const SessionOptions &options) {
 }
 
 const moe_module &Session::getModule() const { return *impl->module; }
+
+StringRef Session::getNotice() const { return impl->notice; }
 
 moe_ctx *Session::getContext() const { return impl->context.get(); }
 

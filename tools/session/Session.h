@@ -99,6 +99,8 @@ public:
   /// What calls run in. Code compiled for the reference oracle reports failures
   /// through takeReferenceFailure as well.
   moe_ctx *getContext() const;
+  /// What of a model directory was not taken as it says; empty: nothing.
+  llvm::StringRef getNotice() const;
   /// The entry of that name, or the only entry for an empty name.
   llvm::Expected<const moe_function *> find(llvm::StringRef name = "") const;
 

@@ -337,15 +337,15 @@ Tensor &find(StoredBank &bank, const std::string &name) {
       ->tensor;
 }
 
-TEST(StoredCodes, ZerosThatAreNotSymmetric) {
+/// Files of version 1 and 2 of the format mark the same codes differently.
+TEST(StoredCodes, ZerosOfSymmetricCodesSayNothing) {
   // NOLINTNEXTLINE(bugprone-random-generator-seed): the same every time.
   std::mt19937_64 random(23);
   StoredBank bank = makeGptq(4, 24, true, random);
   find(bank, "w.1.qzeros").i32()[1] = 0x77767777; // column 12 of run 0
-  expectRefused(bank,
-                "in 'qzeros' the zero of slice 1, row 12, run 0 is 7, "
-                "expected 8",
-                "[moe-bind-zeros]");
+  auto session = openBank(bank.text, bank.file, SessionOptions());
+  EXPECT_TRUE(static_cast<bool>(session))
+      << llvm::toString(session.takeError());
 }
 
 TEST(StoredCodes, SortedColumns) {

@@ -11,6 +11,8 @@
 #include "Support.h"
 #include "TextStream.h"
 #include "Utf8.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/FileSystem.h"
 
 using namespace moe::run;
 
@@ -52,6 +54,62 @@ TEST(TokenizerTest, EncodesAsTheReferenceDoes) {
   EXPECT_EQ(ids.size(), 8u); // golden.safetensors: 9 with the first one
   EXPECT_EQ(tokenizer.decode(ids), prompt);
   EXPECT_EQ(tokenizer.getBeginOfText(), 1);
+}
+
+TEST(TokenizerTest, SpecialTokensThatAreWrittenOut) {
+  Tokenizer tokenizer = loadExample();
+  std::vector<int64_t> plain = take(tokenizer.encode("In the beginning"));
+  std::vector<int64_t> begun = plain, ended = plain;
+  begun.insert(begun.begin(), 1);
+  ended.push_back(2);
+  EXPECT_EQ(take(tokenizer.encode("<s>In the beginning")), begun);
+  EXPECT_EQ(take(tokenizer.encode("In the beginning</s>")), ended);
+  EXPECT_EQ(take(tokenizer.encode("</s>")), std::vector<int64_t>{2});
+  EXPECT_EQ(take(tokenizer.encode("< s>")).front(),
+            take(tokenizer.encode("<")).front());
+}
+
+/// A directory with the example's tokenizer and other files.
+class TokenizerFiles : public testing::Test {
+protected:
+  void SetUp() override {
+    ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("tokenizer", folder));
+    ASSERT_FALSE(llvm::sys::fs::copy_file(std::string(MOE_TEST_MODEL_DIR) +
+                                              "/tokenizer.model",
+                                          (folder + "/tokenizer.model").str()));
+  }
+  void TearDown() override { llvm::sys::fs::remove_directories(folder); }
+  void write(const std::string &name, const std::string &text) {
+    std::error_code error;
+    llvm::raw_fd_ostream((folder + "/" + name).str(), error) << text;
+    ASSERT_FALSE(error);
+  }
+  llvm::SmallString<128> folder;
+};
+
+TEST_F(TokenizerFiles, AddedTokens) {
+  write("added_tokens.json", R"({"<|end|>": 2048, "<|end|>>": 2049})");
+  Tokenizer tokenizer = take(Tokenizer::load(folder));
+  std::vector<int64_t> ids = take(tokenizer.encode("And<|end|><|end|>>"));
+  ASSERT_GE(ids.size(), 3u);
+  EXPECT_EQ(ids[ids.size() - 2], 2048);
+  EXPECT_EQ(ids.back(), 2049) << "the longest";
+  EXPECT_EQ(tokenizer.decode({2048}), "<|end|>");
+}
+
+TEST_F(TokenizerFiles, NoBeginOfText) {
+  EXPECT_TRUE(take(Tokenizer::load(folder)).addsBeginOfText());
+  write("tokenizer_config.json", R"({"add_bos_token": false})");
+  EXPECT_FALSE(take(Tokenizer::load(folder)).addsBeginOfText());
+}
+
+TEST_F(TokenizerFiles, DamagedFiles) {
+  for (const char *text : {"", "[", "[]", R"({"a": -1})", R"({"a": "b"})"}) {
+    write("added_tokens.json", text);
+    EXPECT_TRUE(
+        hasTag(messageOf(Tokenizer::load(folder)), "[moe-run-tokenizer-file]"))
+        << text;
+  }
 }
 
 TEST(TokenizerTest, UnknownIdsAreVisible) {

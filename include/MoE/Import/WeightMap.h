@@ -144,6 +144,13 @@ using TensorListing = std::map<std::string, FileTensor, std::less<>>;
 /// Names, types and shapes of an open checkpoint.
 TensorListing listTensors(const moe_checkpoint *checkpoint);
 
+/// Has a model whose configuration ties the output matrix to the embedding use
+/// the matrix that its checkpoint stores all the same: the two need not be
+/// equal, and the stored one is what the model was trained with. Returns a
+/// notice of that; empty if there is nothing to say.
+std::string adoptStoredHead(ModelConfig &config,
+                            const TensorListing &checkpoint);
+
 /// The weights of `config` in the published layout of its family, all of
 /// config.dtype. Refused if it is quantized: only a checkpoint says which
 /// weights are.

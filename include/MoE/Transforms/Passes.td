@@ -66,12 +66,13 @@ def AssignDestinationsPass : Pass<"moe-assign-destinations"> {
   let summary = "gives tensors that leave branches and loops one place";
   let description = [{
     Every tensor that an `scf.if` or `scf.index_switch` yields is copied to a
-    tensor that is made before it, and every tensor that an `scf.for` carries to
-    what it was before: then bufferization finds one buffer for it. A copy costs
+    tensor that is made before it, and every tensor that an `scf.for` or
+    `scf.while` carries to what it was before: then bufferization finds one buffer for it. A copy costs
     nothing where the value is computed in place.
 
     *Expects* tensors. *Fails when* a size is not the same in all branches or
-    iterations, or cannot be told, and for a `scf.while` that carries tensors.
+    iterations, or cannot be told, and when the condition of an `scf.while` does
+    not hand on what it carries, each at its place.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect",

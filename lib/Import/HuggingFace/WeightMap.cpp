@@ -727,6 +727,19 @@ std::string mlir::moe::hf::expertTensorName(const WeightSource &source,
                           : source.tensor;
 }
 
+std::string mlir::moe::hf::adoptStoredHead(ModelConfig &config,
+                                           const TensorListing &checkpoint) {
+  constexpr std::string_view kHead = "lm_head.weight";
+  auto found = checkpoint.find(kHead);
+  if (!config.tieWordEmbeddings || found == checkpoint.end() ||
+      found->second.shape !=
+          std::vector<int64_t>{config.vocabSize, config.hiddenSize})
+    return "";
+  config.tieWordEmbeddings = false;
+  return "the configuration ties the output matrix to the embedding, but the "
+         "checkpoint stores 'lm_head.weight', which is used";
+}
+
 ImportResult<WeightMap>
 mlir::moe::hf::buildWeightMap(const ModelConfig &config) {
   ImportResult<const Family *> family = familyOf(config);

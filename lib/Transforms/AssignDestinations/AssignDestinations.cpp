@@ -24,9 +24,11 @@
 #include "MoE/Dialect/MoE/IR/MoE.h"
 #include "MoE/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
@@ -96,26 +98,42 @@ private:
   /// Arguments of an entry whose sizes are named alike agree: the first of them
   /// stands for all.
   static Size ofSymbol(Value tensor, int64_t dim) {
-    auto argument = dyn_cast<BlockArgument>(tensor);
+    Value source = tensor;
+    if (auto view = tensor.getDefiningOp<bufferization::ToTensorOp>())
+      source = view.getBuffer();
+    auto argument = dyn_cast<BlockArgument>(source);
     auto function =
         argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp())
                  : func::FuncOp();
     if (!function || !function.isPublic())
       return {tensor, 0, dim};
     auto nameOf = [&](unsigned index, int64_t dim) {
-      auto shape =
-          function.getArgAttrOfType<ArrayAttr>(index, moe::attr::kShape);
+      ArrayAttr shape = getShapeOf(function, index);
       return shape && dim < int64_t(shape.size())
                  ? dyn_cast<StringAttr>(shape[dim])
                  : StringAttr();
     };
     StringAttr name = nameOf(argument.getArgNumber(), dim);
     for (BlockArgument other : function.getArguments())
-      if (auto type = dyn_cast<RankedTensorType>(other.getType()))
+      if (auto type = dyn_cast<ShapedType>(other.getType()))
         for (int64_t i = 0; name && i < type.getRank(); ++i)
           if (nameOf(other.getArgNumber(), i) == name)
             return {other, 0, i};
     return {tensor, 0, dim};
+  }
+
+  /// The sizes that argument `index` states: an entry that takes buffers keeps
+  /// what its signature was.
+  static ArrayAttr getShapeOf(func::FuncOp function, unsigned index) {
+    auto entry = function->getAttrOfType<DictionaryAttr>(moe::attr::kEntry);
+    if (!entry)
+      return function.getArgAttrOfType<ArrayAttr>(index, moe::attr::kShape);
+    auto inputs = entry.getAs<ArrayAttr>("inputs");
+    auto attributes = inputs && index < inputs.size()
+                          ? dyn_cast<DictionaryAttr>(inputs[index])
+                          : DictionaryAttr();
+    return attributes ? attributes.getAs<ArrayAttr>(moe::attr::kShape)
+                      : ArrayAttr();
   }
 
   /// A size that an operation states.
@@ -149,10 +167,11 @@ private:
   static Value findSource(Value tensor) {
     if (auto argument = dyn_cast<BlockArgument>(tensor)) {
       // What is carried keeps its size: that is what this pass makes sure of.
-      auto loop =
-          dyn_cast<LoopLikeOpInterface>(argument.getOwner()->getParentOp());
-      OpOperand *init = loop ? loop.getTiedLoopInit(argument) : nullptr;
-      return init ? init->get() : Value();
+      Operation *loop = argument.getOwner()->getParentOp();
+      unsigned first = isa<scf::ForOp>(loop) ? 1 : 0;
+      return argument.getArgNumber() < first
+                 ? Value()
+                 : getInit(loop, argument.getArgNumber() - first);
     }
     auto result = cast<OpResult>(tensor);
     Operation *op = result.getOwner();
@@ -162,19 +181,24 @@ private:
       return insert.getDest();
     if (auto branch = dyn_cast<scf::IfOp>(op))
       return branch.thenYield().getOperand(result.getResultNumber());
-    if (auto loop = dyn_cast<LoopLikeOpInterface>(op)) {
-      OpOperand *init = loop.getTiedLoopInit(
-          loop.getRegionIterArgs().empty()
-              ? BlockArgument()
-              : loop.getRegionIterArgs()[result.getResultNumber()]);
-      return init ? init->get() : Value();
-    }
+    if (Value init = getInit(op, result.getResultNumber()))
+      return init;
     if (auto destination = dyn_cast<DestinationStyleOpInterface>(op))
       return destination.getTiedOpOperand(result)->get();
     if (OpTrait::hasElementwiseMappableTraits(op))
       for (Value operand : op->getOperands())
         if (isa<RankedTensorType>(operand.getType()))
           return operand;
+    return Value();
+  }
+
+  /// What `loop` carries at `index` at first, if it is a loop that does.
+  static Value getInit(Operation *loop, unsigned index) {
+    if (auto counted = dyn_cast<scf::ForOp>(loop))
+      return counted.getInitArgs()[index];
+    if (auto open = dyn_cast<scf::WhileOp>(loop);
+        open && open.getInits().getTypes() == open->getResultTypes())
+      return open.getInits()[index];
     return Value();
   }
 
@@ -212,10 +236,8 @@ private:
                                "ranked tensors [moe-assign-destinations-rank]");
     if (auto loop = dyn_cast<scf::ForOp>(op))
       return assignLoop(rewriter, loop);
-    if (isa<scf::WhileOp>(op))
-      return op->emitOpError("carries a tensor; expected scalars, or a loop "
-                             "whose trips are known, scf.for "
-                             "[moe-assign-destinations-while]");
+    if (auto loop = dyn_cast<scf::WhileOp>(op))
+      return assignWhile(rewriter, loop);
     return assignBranches(rewriter, op);
   }
 
@@ -250,6 +272,7 @@ private:
         Operation *yield = region.front().getTerminator();
         copyTo(rewriter, yield->getOpOperand(result.getResultNumber()), place);
       }
+      replaceSizes(rewriter, result, sizes);
     }
     return success();
   }
@@ -275,8 +298,29 @@ private:
       return {};
     if (common->dim < 0)
       return outside;
-    return tensor::DimOp::create(rewriter, op->getLoc(), outside, common->dim)
+    Value dimension =
+        arith::ConstantIndexOp::create(rewriter, op->getLoc(), common->dim);
+    if (isa<MemRefType>(outside.getType()))
+      return memref::DimOp::create(rewriter, op->getLoc(), outside, dimension)
+          .getResult();
+    return tensor::DimOp::create(rewriter, op->getLoc(), outside, dimension)
         .getResult();
+  }
+
+  /// The sizes of `result` are known before it is.
+  static void replaceSizes(IRRewriter &rewriter, OpResult result,
+                           ArrayRef<OpFoldResult> sizes) {
+    for (Operation *user : llvm::make_early_inc_range(result.getUsers())) {
+      auto dim = dyn_cast<tensor::DimOp>(user);
+      std::optional<int64_t> index;
+      if (dim)
+        index = dim.getConstantIndex();
+      if (!index || *index < 0 || *index >= int64_t(sizes.size()))
+        continue;
+      rewriter.setInsertionPoint(dim);
+      rewriter.replaceOp(dim, getValueOrCreateConstantIndexOp(
+                                  rewriter, dim.getLoc(), sizes[*index]));
+    }
   }
 
   /// `value` in front of `op`; arithmetic of what is there already is cloned.
@@ -320,18 +364,43 @@ private:
   //===--------------------------------------------------------------------===//
 
   LogicalResult assignLoop(IRRewriter &rewriter, scf::ForOp loop) {
-    Operation *yield = loop.getBody()->getTerminator();
-    for (auto [index, carried] : llvm::enumerate(loop.getRegionIterArgs())) {
+    return handOn(rewriter, loop, loop.getRegionIterArgs(),
+                  loop.getBody()->getTerminator()->getOpOperands());
+  }
+
+  /// What the condition hands on is where it was before, and so is what the
+  /// body yields.
+  LogicalResult assignWhile(IRRewriter &rewriter, scf::WhileOp loop) {
+    if (loop.getInits().getTypes() != loop->getResultTypes())
+      return loop.emitOpError(
+          "carries tensors that its condition does not hand on, each at its "
+          "place; expected arguments of the same types in both regions "
+          "[moe-assign-destinations-while]");
+    if (failed(handOn(rewriter, loop, loop.getBeforeArguments(),
+                      loop.getConditionOp()->getOpOperands().drop_front())))
+      return failure();
+    return handOn(rewriter, loop, loop.getAfterArguments(),
+                  loop.getYieldOp()->getOpOperands());
+  }
+
+  /// Copies `operands` of a terminator to the arguments of its block.
+  LogicalResult handOn(IRRewriter &rewriter, Operation *loop,
+                       Block::BlockArgListType arguments,
+                       MutableArrayRef<OpOperand> operands) {
+    for (auto [index, pair] :
+         llvm::enumerate(llvm::zip_equal(arguments, operands))) {
+      BlockArgument carried = std::get<0>(pair);
+      OpOperand &next = std::get<1>(pair);
       auto type = dyn_cast<RankedTensorType>(carried.getType());
-      OpOperand &next = yield->getOpOperand(index);
       if (!type || isUpdateOf(next.get(), carried))
         continue;
-      Sizes sizes(loop.getContext());
+      Sizes sizes(loop->getContext());
       for (int64_t dim = 0; dim < type.getRank(); ++dim)
         if (type.isDynamicDim(dim) &&
             !(sizes.of(next.get(), dim) == sizes.of(carried, dim)))
-          return loop.emitOpError("carries a tensor whose size may change from "
-                                  "one iteration to the next, in dimension ")
+          return loop->emitOpError(
+                     "carries a tensor whose size may change from "
+                     "one iteration to the next, in dimension ")
                  << dim << " of iteration argument " << index
                  << ", but it has one place; yield a tensor of the size that "
                     "it had, such as one computed into it "

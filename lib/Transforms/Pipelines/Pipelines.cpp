@@ -68,8 +68,8 @@ static std::unique_ptr<Pass> createSimplifyPass() {
 
 /// Tensors become memrefs, in place wherever the analysis allows.
 static void addBufferization(OpPassManager &pm) {
-  pm.addNestedPass<func::FuncOp>(createAssignDestinationsPass());
   pm.addPass(createBufferizeEntriesPass());
+  pm.addNestedPass<func::FuncOp>(createAssignDestinationsPass());
   // Sizes are computed from what has them before a result's place replaces it:
   // the place has the size that is expected.
   pm.addPass(memref::createResolveRankedShapeTypeResultDimsPass());

@@ -27,6 +27,17 @@ static int64_t unpack(const moe_tensor &words, int64_t row, int64_t column,
   return word >> (place * bits) & ((1u << bits) - 1);
 }
 
+/// A zero of GPTQ: version 1 subtracts 1 from all fields of a word together, so
+/// that a zero of 0 borrows from the next field.
+static int64_t unpackZero(const moe_tensor &words, int64_t row, int64_t column,
+                          int64_t place, int32_t bits, int32_t zeroOffset) {
+  const uint32_t mask = (1u << bits) - 1;
+  auto word = static_cast<uint32_t>(integer(words, row, column));
+  for (int32_t field = 0; field < 32; field += bits)
+    word += static_cast<uint32_t>(zeroOffset) << field;
+  return word >> (place * bits) & mask;
+}
+
 static int64_t wordsFor(int64_t count, int64_t perWord) {
   return (count + perWord - 1) / perWord;
 }
@@ -86,10 +97,10 @@ extern "C" int32_t moe_ref_decode_gptq(int32_t bits, int64_t group,
       for (int64_t k = 0; k < columns.size; ++k) {
         int64_t run = k / group;
         int64_t q = unpack(*qweight, k / perWord, n, k % perWord, bits);
-        int64_t z = unpack(*qzeros, run, n / perWord, n % perWord, bits);
+        int64_t z = unpackZero(*qzeros, run, n / perWord, n % perWord, bits,
+                               zeroOffset);
         setReal(*values, n, k,
-                real(*scales, run, n) *
-                    static_cast<double>(q - (z + zeroOffset)));
+                real(*scales, run, n) * static_cast<double>(q - z));
       }
   });
 }

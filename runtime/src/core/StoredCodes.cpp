@@ -159,6 +159,11 @@ int64_t StoredCodes::shiftOf(int64_t index, int64_t count) const {
   return format.bits * (count * format.bits == 32 ? placeOf[index] : index);
 }
 
+/// 1 in each field of `bits` bits of a word.
+static uint32_t oneInEachField(int32_t bits) {
+  return UINT32_MAX / ((1u << bits) - 1);
+}
+
 int32_t StoredCodes::zeroOf(int64_t slice, int64_t row, int64_t run) const {
   int64_t count = codesPerElement(zeros.weight->dtype, format.bits);
   int64_t shift = shiftOf(row % count, count);
@@ -171,7 +176,12 @@ int32_t StoredCodes::zeroOf(int64_t slice, int64_t row, int64_t run) const {
     stored = uint32_t{zeros.load<uint8_t>(slice, row / count, run)} >> shift;
     break;
   default:
-    stored = zeros.load<uint32_t>(slice, row / count, run) >> shift;
+    // What was subtracted from whole words is added to whole words: a zero of 0
+    // has borrowed from the next field.
+    stored = zeros.load<uint32_t>(slice, row / count, run) +
+             static_cast<uint32_t>(weight.encoding.zero_offset) *
+                 oneInEachField(format.bits);
+    return static_cast<int32_t>((stored >> shift) & ((1u << format.bits) - 1));
   }
   return static_cast<int32_t>(stored & ((1u << format.bits) - 1)) +
          weight.encoding.zero_offset;
@@ -245,27 +255,7 @@ void StoredCodes::read(int64_t slice, int64_t row, int64_t first, int64_t count,
 // What the compiler took for granted
 //===----------------------------------------------------------------------===//
 
-int32_t StoredCodes::checkZeros(moe_error *error) const {
-  if (!zeros.weight || format.zero_points)
-    return MOE_OK;
-  const int32_t expected = 1 << (format.bits - 1);
-  for (int64_t slice = 0; slice < weight.experts; ++slice)
-    for (int64_t row = 0; row < weight.shape[0]; ++row)
-      for (int64_t run = 0; run < runsOf(weight); ++run)
-        if (int32_t zero = zeroOf(slice, row, run); zero != expected)
-          return moe_error_set(
-              error, MOE_INVALID_DATA,
-              "weight '%s' was compiled for codes that are symmetric, but in "
-              "'%s' the zero of slice %lld, row %lld, run %lld is %d, expected "
-              "%d; say that the checkpoint is not symmetric, and compile again "
-              "[moe-bind-zeros]",
-              Shown(weight.name).text, Shown(zeros.weight->name).text,
-              static_cast<long long>(slice), static_cast<long long>(row),
-              static_cast<long long>(run), zero, expected);
-  return MOE_OK;
-}
-
-int32_t StoredCodes::checkGroups(moe_error *error) const {
+int32_t StoredCodes::check(moe_error *error) const {
   if (!groups.weight)
     return MOE_OK;
   for (int64_t slice = 0; slice < weight.experts; ++slice)
@@ -283,10 +273,4 @@ int32_t StoredCodes::checkGroups(moe_error *error) const {
             static_cast<long long>(k / format.group));
     }
   return MOE_OK;
-}
-
-int32_t StoredCodes::check(moe_error *error) const {
-  if (int32_t status = checkZeros(error))
-    return status;
-  return checkGroups(error);
 }

@@ -24,7 +24,7 @@ public:
   /// `slots` holds what the weights before `index` are bound to.
   StoredCodes(const moe_module &module, int64_t index, void *const *slots);
 
-  /// Refuses zeros and groups that are not what the module was compiled for.
+  /// Refuses groups that are not what the module was compiled for.
   int32_t check(moe_error *error) const;
 
   RunScale scaleOf(int64_t slice, int64_t row, int64_t first,
@@ -49,8 +49,6 @@ private:
   Part open(int64_t part, void *const *slots) const;
   int32_t zeroOf(int64_t slice, int64_t row, int64_t run) const;
   float storedScale(int64_t slice, int64_t row, int64_t run) const;
-  int32_t checkZeros(moe_error *error) const;
-  int32_t checkGroups(moe_error *error) const;
   /// Bits below those of code `index` of a word that holds `count`.
   int64_t shiftOf(int64_t index, int64_t count) const;
   template <typename Word>

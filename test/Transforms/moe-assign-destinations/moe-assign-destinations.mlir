@@ -39,6 +39,24 @@ func.func @loop(%x: tensor<4xf32>, %y: tensor<4xf32>, %n: index, %v: f32) -> (te
   return %r#0, %r#1 : tensor<4xf32>, tensor<4xf32>
 }
 
+// CHECK-LABEL: func.func @while_loop(
+// CHECK: scf.while (%[[A:.*]] = %{{.*}})
+// CHECK: scf.condition(%{{.*}}) %[[A]]
+// CHECK: ^bb0(%[[B:.*]]: tensor<4xf32>):
+// CHECK: %[[NEXT:.*]] = math.tanh %[[B]]
+// CHECK: %[[COPY:.*]] = linalg.copy ins(%[[NEXT]] : tensor<4xf32>) outs(%[[B]]
+// CHECK: scf.yield %[[COPY]]
+func.func @while_loop(%x: tensor<4xf32>, %c: i1) -> tensor<4xf32> {
+  %r = scf.while (%a = %x) : (tensor<4xf32>) -> tensor<4xf32> {
+    scf.condition(%c) %a : tensor<4xf32>
+  } do {
+  ^bb0(%b: tensor<4xf32>):
+    %next = math.tanh %b : tensor<4xf32>
+    scf.yield %next : tensor<4xf32>
+  }
+  return %r : tensor<4xf32>
+}
+
 // Arguments of an entry whose sizes are named alike agree.
 // CHECK-LABEL: func.func @symbols(
 // CHECK-COUNT-2: linalg.copy
@@ -78,14 +96,14 @@ func.func @sizes_of_iterations(%x: tensor<?xf32>, %y: tensor<?xf32>, %n: index) 
 // -----
 
 func.func @while(%x: tensor<4xf32>, %c: i1) -> tensor<4xf32> {
-  // expected-error-re@+1 {{carries a tensor; expected scalars, or a loop whose trips are known{{.*}}[moe-assign-destinations-while]}}
-  %r = scf.while (%a = %x) : (tensor<4xf32>) -> tensor<4xf32> {
-    scf.condition(%c) %a : tensor<4xf32>
+  // expected-error-re@+1 {{carries tensors that its condition does not hand on, each at its place{{.*}}[moe-assign-destinations-while]}}
+  %r:2 = scf.while (%a = %x) : (tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+    scf.condition(%c) %a, %a : tensor<4xf32>, tensor<4xf32>
   } do {
-  ^bb0(%a: tensor<4xf32>):
-    scf.yield %a : tensor<4xf32>
+  ^bb0(%a: tensor<4xf32>, %b: tensor<4xf32>):
+    scf.yield %b : tensor<4xf32>
   }
-  return %r : tensor<4xf32>
+  return %r#0 : tensor<4xf32>
 }
 
 // -----
