@@ -38,6 +38,16 @@ JOBS = int(os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", os.cpu_count()))
 
 MINUTE = 60
 FUZZ_SECONDS = 60
+MODULES = 200
+DAMAGED_TEXTS = 200
+# What random modules may be refused for: sizes that are equal, but not in a way
+# that the compiler sees, and a reshape of rows that are not dense.
+KNOWN_REFUSALS = (
+    "moe-assign-destinations-branch",
+    "moe-assign-destinations-loop",
+    "moe-hoist-assertions-data",
+    "moe-lower-memrefs-layout",
+)
 LINT_SECONDS = 8 * MINUTE
 
 # Sanitizers reserve terabytes of address space, so their memory is limited by
@@ -236,11 +246,13 @@ def style():
     return Counts.of(done.returncode == 0 and not changed)
 
 
-def benchmark_driver():
+def drivers():
     """compare.py with workers that behave, lie, die and hang; what the others make
-    of figures."""
+    of figures; the generator of modules."""
     counts = Counts()
-    for script in sorted((ROOT / "benchmarks").glob("test_*.py")):
+    scripts = [*(ROOT / "benchmarks").glob("test_*.py")]
+    scripts += [*(ROOT / "testing").rglob("test_*.py")]
+    for script in sorted(scripts):
         counts += Counts.of(run([sys.executable, script], 3 * MINUTE, quiet=True))
     return counts
 
@@ -303,6 +315,19 @@ def fuzz(program, corpus):
                 quiet=True,
             )
         )
+
+
+def random_modules():
+    """Modules from seeds, compiled in every way, and damaged texts of some."""
+    script = ROOT / "testing" / "modules" / "check.py"
+    checker = RELEASE / "bin" / "moe-check-module"
+    command = [sys.executable, script, checker, f"--jobs={JOBS}"]
+    command += [f"--keep={RELEASE / 'failing-modules'}"]
+    command += [f"--allow={tag}" for tag in KNOWN_REFUSALS]
+    counts = Counts.of(run([*command, f"--count={MODULES}"], 30 * MINUTE))
+    damaged = [*command, f"--count={DAMAGED_TEXTS}", "--mutate"]
+    counts += Counts.of(run(damaged, 10 * MINUTE))
+    return counts
 
 
 def round_trips():
@@ -392,11 +417,12 @@ DEFAULT = {
     "lit tests": lit_tests,
     "checks of the tree": tree_checks,
     "style": style,
-    "driver of the benchmarks": benchmark_driver,
+    "drivers of benchmarks and generator": drivers,
 }
 LONG = {
     "demo": demo,
     "lint of changed files": lint,
+    "random modules": random_modules,
     "round trips": round_trips,
     "thread sanitizer": thread_sanitizer,
     "address and undefined-behaviour sanitizer": address_sanitizer,
