@@ -98,7 +98,7 @@ struct Piece {
   std::optional<unsigned> dropped;
 };
 
-/// The weight `name` as the windows of its experts.
+/// Makes the weight that a bank of pieces of weights is.
 class BankBuilder {
 public:
   BankBuilder(MakeBankOp op, SymbolTable &symbols) : op(op), symbols(symbols) {}
